@@ -1,0 +1,55 @@
+# Every target does the set-up it needs on a machine with Python 3.11, 3.12 or 3.13.
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+.PHONY: repro
+repro: .venv/pipeline ## set up, reproduce the pipeline, show the comparison
+	dvc repro
+	@cat reports/comparison.md
+
+.PHONY: test
+test: .venv/tests ## set up, check the code, run all tests (about 10 minutes on two cores)
+	ruff check .
+	ruff format --check .
+	mypy stages tests benchmarks
+	pytest
+
+.PHONY: test-quick
+test-quick: .venv/tests ## only the tests that train nothing through DVC
+	pytest -m 'not slow'
+
+.PHONY: benchmark
+benchmark: .venv/pipeline ## time a cold run, each stage and a run with nothing to do
+	python benchmarks/pipeline.py
+
+.PHONY: requirements
+requirements: .venv/tests ## resolve requirements*.in anew for Python 3.11 to 3.13
+	for name in requirements requirements-dev; do \
+	    uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
+	        --generate-hashes --upgrade --custom-compile-command 'make requirements' \
+	        $$name.in -o $$name.txt || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## remove the virtual environment (never data or results)
+	rm -rf .venv
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	    { echo "error: needs Python 3.11, 3.12 or 3.13, found $$($(PYTHON) --version 2>&1); \
+	set another with make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/pipeline: requirements.txt | .venv/bin/python
+	python -m pip install --quiet --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/tests: requirements-dev.txt .venv/pipeline
+	python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
