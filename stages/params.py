@@ -1,0 +1,116 @@
+"""Reading parameters: the one place where YAML becomes typed values, or one clear error."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from stages.errors import InputError
+
+PARAMS_FILE = Path("params.yaml")
+
+
+class Schema(BaseModel):
+    """A block of parameters: unknown keys and wrong types are errors, values never change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+AnySchema = TypeVar("AnySchema", bound=Schema)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 as PyYAML reads it, but `1e-3` is a number, as it is for DVC (YAML 1.2)."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in the YAML file `path`.
+
+    Raises:
+        InputError: the file is missing, is no YAML, or holds something else than a mapping.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected keys and values, found {_show(content)}")
+    return content
+
+
+def read_block(block: str, schema: type[AnySchema], path: Path = PARAMS_FILE) -> AnySchema:
+    """Return the top-level key `block` of `path`, validated against `schema`.
+
+    Raises:
+        InputError: as `read_yaml`, or the block is missing, or `validate` refuses it.
+    """
+    content = read_yaml(path)
+    if block not in content:
+        raise InputError(f"{path}: {block}: missing")
+    return validate(schema, content[block], f"{path}: {block}")
+
+
+def validate(schema: type[AnySchema], value: Any, where: str) -> AnySchema:
+    """Return `value` as a `schema`.
+
+    Raises:
+        InputError: one line naming `where`, the key, what was found and what is allowed.
+    """
+    try:
+        return schema.model_validate(value)
+    except ValidationError as error:
+        problems = error.errors()
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise InputError(_sentence(schema, problems[0], where) + more) from None
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """Return the entry of `known` that is spelled most like `word`."""
+    return difflib.get_close_matches(word, known, n=1, cutoff=0.0)[0]
+
+
+def _sentence(schema: type[BaseModel], problem: Any, where: str) -> str:
+    place = where + "".join(f".{part}" for part in problem["loc"])
+    match problem["type"]:
+        case "extra_forbidden":
+            key = str(problem["loc"][-1])
+            known = list(_schema_at(schema, problem["loc"][:-1]).model_fields)
+            return f"{place}: unknown key; did you mean '{nearest(key, known)}'?"
+        case "missing":
+            return f"{place}: missing"
+        case "value_error":
+            return f"{place}: {problem['ctx']['error']}"
+        case _:
+            allowed = problem["msg"].replace("Input should be", "must be")
+            return f"{place}: {allowed}, found {_show(problem['input'])}"
+
+
+def _schema_at(schema: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel]:
+    """Return the schema nested in `schema` at `location`, as pydantic names places."""
+    for part in location:
+        if isinstance(part, str) and part in schema.model_fields:
+            annotation = schema.model_fields[part].annotation
+            nested = [
+                kind
+                for kind in (annotation, *get_args(annotation))
+                if isinstance(kind, type) and issubclass(kind, BaseModel)
+            ]
+            schema = nested[0] if nested else schema
+    return schema
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
