@@ -1,0 +1,85 @@
+"""The configuration of one model: the block `train` of params.yaml after a variant's changes."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from stages.params import Schema
+
+Activation = Literal["relu", "sigmoid", "tanh", "elu", "gelu", "silu", "leaky_relu"]
+
+
+class ConvLayer(Schema):
+    """A convolution, then batch normalisation (optional), activation, max pooling (optional)."""
+
+    filters: int = Field(ge=1, le=4096, description="number of filters")
+    kernel_size: int = Field(3, ge=1, le=31, description="height and width of a filter, in pixels")
+    stride: int = Field(1, ge=1, le=8, description="step of the filter, in pixels")
+    padding: Literal["valid", "same"] = Field("valid", description="what happens at the border")
+    batch_normalization: bool = Field(False, description="normalise before the activation")
+    pool: int = Field(1, ge=1, le=8, description="size of the max pooling after it; 1: none")
+
+
+class Augmentation(Schema):
+    """Random changes of the training images; validation and test images stay as they are."""
+
+    flip: Literal["none", "horizontal", "vertical", "both"] = Field(
+        description="mirror half of the images"
+    )
+    shift: float = Field(ge=0, lt=1, description="largest shift, as a share of height and width")
+    rotation: float = Field(ge=0, le=180, description="largest rotation, in degrees")
+    zoom: float = Field(ge=0, lt=1, description="largest change of size, as a share")
+
+
+class ModelConfig(Schema):
+    """Everything that decides what a model becomes, besides data and code."""
+
+    conv_layers: list[ConvLayer] = Field(min_length=1, description="the convolution layers")
+    activation: Activation = Field(description="activation of the convolution layers")
+    head: Literal["flatten", "global_average"] = Field(
+        description="how feature maps become features: all values, or the mean of each map"
+    )
+    dropout: float = Field(ge=0, lt=1, description="share of the features that training drops")
+    dense_units: int = Field(ge=0, le=65536, description="ReLU units after the dropout; 0: none")
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "nadam"] = Field(
+        description="Keras optimizer"
+    )
+    learning_rate: float = Field(gt=0, le=100, description="its (highest) learning rate")
+    momentum: float = Field(ge=0, lt=1, description="momentum, of sgd and rmsprop only")
+    weight_decay: float = Field(ge=0, lt=1, description="weight decay a step; 0: none")
+    schedule: Literal["constant", "cosine"] = Field(
+        description="learning rate over the epochs: constant, or falling to 0 along a cosine"
+    )
+    warmup_epochs: float = Field(
+        ge=0, description="epochs in which the learning rate first rises from 0 (cosine only)"
+    )
+    batch_size: int = Field(ge=1, description="images a step")
+    epochs: int = Field(ge=1, description="passes over the training images, see steps_per_epoch")
+    steps_per_epoch: int | None = Field(
+        ge=1, description="steps that make an epoch; null: as many as it takes to see every image"
+    )
+    validation_steps: int | None = Field(
+        ge=1, description="validation batches after each epoch, at most; null: all"
+    )
+    augmentation: Augmentation
+    seed: int = Field(ge=0, lt=2**32, description="seed of weights, dropout, order, augmentation")
+    threads: int = Field(
+        ge=1, le=1024, description="threads of an operation; another number gives other sums"
+    )
+
+    @model_validator(mode="after")
+    def _combinations(self) -> Self:
+        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
+            raise ValueError(
+                f"momentum: {self.momentum} needs optimizer sgd or rmsprop, found {self.optimizer}"
+            )
+        if self.warmup_epochs and self.schedule != "cosine":
+            raise ValueError(
+                f"warmup_epochs: {self.warmup_epochs} needs schedule cosine, found {self.schedule}"
+            )
+        if self.warmup_epochs >= self.epochs and self.warmup_epochs:
+            raise ValueError(
+                f"warmup_epochs: must be less than epochs ({self.epochs}), "
+                f"found {self.warmup_epochs}"
+            )
+        return self
