@@ -1,0 +1,53 @@
+"""TensorFlow, set up so that the same inputs give the same bytes, and quiet about the rest."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def _quiet_native_output() -> Iterator[None]:
+    """Hide what native code writes to standard error, unless the block raises.
+
+    TensorFlow's start-up notes come before its own log level (1: no notes) is read.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as hidden:
+        os.dup2(hidden.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            hidden.seek(0)
+            os.write(saved, hidden.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+with _quiet_native_output():
+    import keras
+    import tensorflow as tf
+    from absl import logging
+
+    # Keras warns that .h5 is a legacy format at every save; it is the format this project has.
+    logging.set_verbosity(logging.ERROR)
+
+
+def set_up(seed: int, threads: int) -> None:
+    """Seed every generator, choose deterministic kernels and a fixed number of threads.
+
+    The order in which threads add numbers up changes their sum, so `threads` is an input of the
+    result and the number of cores is not.
+    See https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.experimental.enable_op_determinism()
+    with _quiet_native_output():
+        keras.utils.set_random_seed(seed)
+        tf.constant(0)  # starts the devices, which is when CUDA reports that it found none
