@@ -1,0 +1,259 @@
+"""The promises of the pipeline, each tried with real DVC in a project of its own."""
+
+import ast
+import hashlib
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from tests.conftest import REPOSITORY, Project, edit_params, stages_run
+
+pytestmark = pytest.mark.slow
+
+SGD = {"train@sgd", "evaluate@sgd"}
+BASE = {"train@base", "evaluate@base"}
+
+# What is edited, what must run again, and what may: an evaluation of the same model whose numbers
+# stay the same gives `compare` nothing new.
+EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
+    "a variant's own key": (
+        {"variants.sgd.learning_rate": 0.02},
+        {"configure", *SGD, "compare"},
+        set(),
+    ),
+    "a key of train, which sgd overrides": (
+        {"train.learning_rate": 0.002},
+        {"configure", *BASE, "compare"},
+        set(),
+    ),
+    "validation_steps, which changes curves but no model": (
+        {"train.validation_steps": 1},
+        {"configure", "train@base", "train@sgd", "compare"},
+        set(),
+    ),
+    "source, the manifest stays": ({"source.validation_fraction": 0.3}, {"source"}, set()),
+    "evaluate": (
+        {"evaluate.batch_size": 7},
+        {"evaluate@base", "evaluate@sgd"},
+        {"compare"},
+    ),
+    "compare": ({"compare.baseline": "sgd"}, {"compare"}, set()),
+    "preprocess": (
+        {"preprocess.image_size": [16, 16]},
+        {"preprocess", *BASE, *SGD, "compare"},
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ["by hand", "by exp run"])
+@pytest.mark.parametrize("edit", EDITS)
+def test_only_what_is_affected_reruns(project: Project, edit: str, how: str) -> None:
+    changes, must, may = EDITS[edit]
+    if how == "by hand":
+        edit_params(project.root, changes)
+        ran = project.repro()
+    else:
+        settings = [f"--set-param={key}={value}" for key, value in changes.items()]
+        ran = stages_run(project.run("dvc", "exp", "run", *settings).stdout)
+    assert must <= set(ran) <= must | may
+    assert len(ran) == len(set(ran))
+
+
+def test_an_added_variant_trains_alone_and_a_removed_one_leaves_no_row(project: Project) -> None:
+    edit_params(project.root, {"variants.wide": {"dense_units": 16}})
+    assert set(project.repro()) == {"configure", "train@wide", "evaluate@wide", "compare"}
+    for file in ("training", "roc", "confusion", "metrics"):
+        table = pd.read_csv(project.root / f"plots/all/{file}.csv")
+        assert set(table["variant"]) == {"base", "sgd", "wide"}, file
+
+    edit_params(project.root, {"variants.wide": None})
+    assert set(project.repro()) == {"configure", "compare"}
+    for file in ("training", "roc", "confusion", "metrics"):
+        table = pd.read_csv(project.root / f"plots/all/{file}.csv")
+        assert set(table["variant"]) == {"base", "sgd"}, file
+    assert "wide" not in (project.root / "reports/comparison.md").read_text()
+    assert "wide" not in project.run("dvc", "metrics", "show").stdout
+    assert not (project.root / "configs/wide.yaml").exists()
+
+
+def test_a_variant_is_added_and_removed_by_exp_run(project: Project) -> None:
+    result = project.run("dvc", "exp", "run", "-S", "+variants.wide.dense_units=16")
+    assert set(stages_run(result.stdout)) == {"configure", "train@wide", "evaluate@wide", "compare"}
+    result = project.run("dvc", "exp", "run", "-S", "~variants.wide")
+    assert set(stages_run(result.stdout)) == {"configure", "compare"}
+
+
+def test_what_means_the_same_runs_nothing(project: Project) -> None:
+    params = yaml.safe_load((project.root / "params.yaml").read_text())
+    turned = {key: _turn(value) for key, value in reversed(params.items())}
+    text = "# another comment\n\n" + yaml.safe_dump(turned, sort_keys=False, indent=6)
+    (project.root / "params.yaml").write_text(text)
+    (project.root / "README.md").write_text("another text")
+    (project.root / "tests").mkdir(exist_ok=True)
+    (project.root / "tests/test_new.py").write_text("")
+    assert project.repro() == []
+
+
+def _turn(value: Any) -> Any:
+    """Return `value` with the keys of every mapping in the opposite order."""
+    if isinstance(value, dict):
+        return {key: _turn(value[key]) for key in reversed(value)}
+    return value
+
+
+def test_reproducing_by_force_gives_the_same_lock(project: Project) -> None:
+    before = (project.root / "dvc.lock").read_text()
+    ran = project.repro("--force", "--no-run-cache")
+    assert len(ran) == 8
+    assert (project.root / "dvc.lock").read_text() == before
+
+
+def test_same_bytes_elsewhere_in_another_order_with_a_neighbour_on_one_core(
+    finished_project: Project, tmp_path: Path
+) -> None:
+    project = finished_project.copy_to(tmp_path / "a folder with spaces" / "other")
+    shutil.rmtree(project.root / ".dvc/cache")
+    for name in ("models", "metrics", "plots", "reports", "configs", "data/processed"):
+        shutil.rmtree(project.root / name)
+    (project.root / "dvc.lock").unlink()
+    params = yaml.safe_load((project.root / "params.yaml").read_text())
+    others = dict(reversed(params["variants"].items()))
+    edit_params(project.root, {"variants": {"another": {"epochs": 2}, **others}})
+    environment = {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    project.run("taskset", "--cpu-list", "0", "dvc", "repro", env=environment)
+    expected, found = finished_project.outputs(), project.outputs()
+    same = [path for path in expected if re.search(r"(base|sgd)\.|^data/|reports/data", path)]
+    assert len(same) == 4 + 1 + 2 * 5
+    assert {path: found[path] for path in same} == {path: expected[path] for path in same}
+
+
+def test_a_stage_needs_nothing_but_what_it_declares_and_writes_nothing_else(
+    finished_project: Project, tmp_path: Path
+) -> None:
+    """Each stage runs in a folder that holds its deps and params only, and gives the same bytes."""
+    pipeline = yaml.safe_load((finished_project.root / "params.yaml").read_text())
+    for name, stage in finished_project.lock().items():
+        if name in ("train@sgd", "evaluate@sgd"):
+            continue  # the same entry of dvc.yaml as @base
+        root = tmp_path / name
+        root.mkdir()
+        for dep in stage["deps"]:
+            source, target = finished_project.root / dep["path"], root / dep["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, target)
+        for file, values in stage.get("params", {}).items():
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            kept = {key: pipeline[key] for key in values} if file == "params.yaml" else values
+            (root / file).write_text(yaml.safe_dump(kept))
+        before = _files(root)
+        Project(root).run(*stage["cmd"].split(), env={"PYTHONDONTWRITEBYTECODE": "1"})
+        outs = [out["path"] for out in stage["outs"]]
+        written = {path for path, digest in _files(root).items() if before.get(path) != digest}
+        strays = [
+            p for p in written if not any(p == out or p.startswith(out + "/") for out in outs)
+        ]
+        assert not strays, name
+        for out in outs:
+            assert _hashes(root / out) == _hashes(finished_project.root / out), f"{name}: {out}"
+
+
+def _files(root: Path) -> dict[str, str]:
+    return {
+        file.relative_to(root).as_posix(): hashlib.md5(file.read_bytes()).hexdigest()
+        for file in root.rglob("*")
+        if file.is_file()
+    }
+
+
+def _hashes(path: Path) -> dict[str, str]:
+    return _files(path) if path.is_dir() else {"": hashlib.md5(path.read_bytes()).hexdigest()}
+
+
+def test_deps_name_every_module_that_a_stage_imports() -> None:
+    stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+    for name, entry in stages.items():
+        deps = set(entry.get("do", entry)["deps"])
+        modules = _imported(f"stages/{name}.py", set())
+        assert modules == {dep for dep in deps if dep.endswith(".py")}, name
+
+
+def _imported(module: str, seen: set[str]) -> set[str]:
+    """Return `module` and every module of the project that it imports, however deep."""
+    seen.add(module)
+    for node in ast.walk(ast.parse((REPOSITORY / module).read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module == "stages":
+            names = [f"stages.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            file = name.replace(".", "/") + ".py"
+            if (REPOSITORY / file).exists() and file not in seen:
+                _imported(file, seen)
+    return seen
+
+
+def test_cheap_stages_never_import_tensorflow(project: Project, tmp_path: Path) -> None:
+    poisoned = tmp_path / "poisoned"
+    for name in ("tensorflow", "keras"):
+        (poisoned / name).mkdir(parents=True)
+        (poisoned / name / "__init__.py").write_text("raise ImportError('poisoned')")
+    commands = {name: stage["cmd"] for name, stage in project.lock().items()}
+    for name in ("source", "preprocess", "configure", "compare", "train@base"):
+        result = project.run(
+            *commands[name].split(), check=False, env={"PYTHONPATH": str(poisoned)}
+        )
+        assert ("poisoned" in result.stderr) == (name == "train@base"), name
+        assert (result.returncode != 0) == (name == "train@base"), name
+
+
+def test_no_test_image_is_in_training_or_validation(finished_project: Project) -> None:
+    splits = {
+        split: np.load(finished_project.root / f"data/processed/{split}/images.npy")
+        for split in ("train", "validation", "test")
+    }
+    pixels = {split: {image.tobytes() for image in images} for split, images in splits.items()}
+    assert len(splits["train"]) == 80, "the planted copy of a test image is left out"
+    assert not pixels["test"] & (pixels["train"] | pixels["validation"])
+
+
+def test_a_wrong_value_is_one_line_and_leaves_earlier_outputs(project: Project) -> None:
+    """For each block: one line, status 1, no traceback; put right, everything is there again."""
+    wrong = {
+        "train.learning_rte": (
+            0.1,
+            "train.learning_rte: unknown key; did you mean 'learning_rate'?",
+        ),
+        "variants.sgd.epochs": ("20", "variants.sgd.epochs: must be a valid integer, found '20'"),
+        "source.duplicates": ("keep", "must be 'drop', 'report' or 'error', found 'keep'"),
+        "preprocess.image_size": ([32], "image_size: List should have at least 2 items"),
+        "evaluate.batch_size": (0, "evaluate.batch_size: must be greater than or equal to 1"),
+        "compare.baseline": ("bsae", "no variant 'bsae'; did you mean 'base'?"),
+    }
+    good = (project.root / "params.yaml").read_text()
+    for key, (value, message) in wrong.items():
+        before = _files(project.root)
+        edit_params(project.root, {key: value})
+        result = project.run("dvc", "repro", check=False)
+        errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+        assert result.returncode != 0
+        assert len(errors) == 1, result.stderr
+        assert message in errors[0]
+        assert "Traceback" not in result.stderr
+        lost = {p for p in before if not (project.root / p).exists() and not p.startswith(".")}
+        # DVC removes the outputs of a stage with a run cache before it runs it.
+        assert not {p for p in lost if p.startswith(("models", "reports", "configs", "plots/all"))}
+        (project.root / "params.yaml").write_text(good)
+        assert set(project.repro()) <= {"source", "configure", "compare"}, "nothing trains again"
+        after = _files(project.root)
+        kept = {p: h for p, h in before.items() if p.startswith(("data", "models", "me", "re"))}
+        assert {p: after.get(p) for p in kept} == kept
