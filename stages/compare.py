@@ -33,15 +33,36 @@ class CompareParams(Schema):
 
 
 def read_metrics(variants: list[str]) -> pd.DataFrame:
-    """Return one row a variant, one column a metric."""
-    rows = [json.loads((Path("metrics") / f"{variant}.json").read_text()) for variant in variants]
+    """Return one row a variant, one column a metric.
+
+    Raises:
+        InputError: a variant has not been evaluated.
+    """
+    rows = []
+    for variant in variants:
+        file = Path("metrics") / f"{variant}.json"
+        _require(file, variant)
+        rows.append(json.loads(file.read_text()))
     return pd.DataFrame(rows, index=pd.Index(variants, name="variant"))
 
 
 def read_tables(variants: list[str], folder: Path) -> pd.DataFrame:
-    """Return the tables `folder`/<variant>.csv below each other, with a column `variant` first."""
-    tables = {variant: pd.read_csv(folder / f"{variant}.csv") for variant in variants}
+    """Return the tables `folder`/<variant>.csv below each other, with a column `variant` first.
+
+    Raises:
+        InputError: a variant has not been trained or evaluated.
+    """
+    tables = {}
+    for variant in variants:
+        file = folder / f"{variant}.csv"
+        _require(file, variant)
+        tables[variant] = pd.read_csv(file)
     return pd.concat(tables, names=["variant"]).reset_index("variant")
+
+
+def _require(file: Path, variant: str) -> None:
+    if not file.exists():
+        raise InputError(f"{file}: missing; run `dvc repro evaluate@{variant}`")
 
 
 def long_curves(curves: pd.DataFrame) -> pd.DataFrame:

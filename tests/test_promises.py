@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.conftest import REPOSITORY, Project, edit_params, stages_run
+from tests.helpers import REPOSITORY, Project, edit_params, stages_run
 
 pytestmark = pytest.mark.slow
 

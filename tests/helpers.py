@@ -1,0 +1,146 @@
+"""Small data sets, and real DVC projects in temporary folders."""
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[1]
+CIFAKE = Path(os.environ.get("CIFAKE_DIR", REPOSITORY / "data"))
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """Return uint8 `pixels` ([height, width, 3]) as a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def small_data_set(counts: dict[str, int], seed: int = 0) -> dict[str, bytes]:
+    """Return files by name: `counts` 32x32 images of each label a split, FAKE a little brighter."""
+    random = np.random.default_rng(seed)
+    files = {}
+    for split, count in counts.items():
+        for label, brightness in (("REAL", 0), ("FAKE", 40)):
+            for number in range(count):
+                pixels = random.integers(0, 200, (32, 32, 3)) + brightness
+                files[f"{split}/{label}/{number:04}.png"] = png(pixels.astype(np.uint8))
+    return files
+
+
+def write_zip(path: Path, files: dict[str, bytes]) -> Path:
+    """Write `files` by name to the zip `path`."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), data)
+    return path
+
+
+def edit_params(root: Path, changes: dict) -> None:
+    """Set keys of `root`/params.yaml by dotted name; None removes the key."""
+    file = root / "params.yaml"
+    params = yaml.safe_load(file.read_text())
+    for name, value in changes.items():
+        *parents, key = name.split(".")
+        block = params
+        for parent in parents:
+            block = block[parent]
+        if value is None:
+            del block[key]
+        else:
+            block[key] = value
+    file.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+class Project:
+    """A DVC project in a folder of its own, used through its commands."""
+
+    def __init__(self, root: Path):
+        self.root = root
+
+    def run(
+        self, *command: str, check: bool = True, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `command` in the project, as a user would with the environment activated."""
+        scripts = str(Path(sys.executable).parent)
+        path = scripts + os.pathsep + os.environ["PATH"]
+        environment = {**os.environ, "PATH": path, **(env or {})}
+        result = subprocess.run(
+            command, cwd=self.root, env=environment, text=True, capture_output=True, check=False
+        )
+        if check and result.returncode:
+            pytest.fail(f"{' '.join(command)}\n{result.stdout}\n{result.stderr}")
+        return result
+
+    def repro(self, *arguments: str) -> list[str]:
+        """Run `dvc repro`; return the stages that ran, in order."""
+        return stages_run(self.run("dvc", "repro", *arguments).stdout)
+
+    def lock(self) -> dict:
+        """Return dvc.lock's stages."""
+        return yaml.safe_load((self.root / "dvc.lock").read_text())["stages"]
+
+    def outputs(self) -> dict[str, str]:
+        """Return the hash of every output that dvc.lock names."""
+        return {out["path"]: out["md5"] for s in self.lock().values() for out in s.get("outs", [])}
+
+    def commit(self, message: str = "change") -> None:
+        """Commit everything to Git."""
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
+
+    def copy_to(self, root: Path) -> "Project":
+        """Return a copy of the project, with its cache and outputs, in another folder."""
+        shutil.copytree(self.root, root, symlinks=True)
+        return Project(root)
+
+
+def stages_run(output: str) -> list[str]:
+    """Return the stages that DVC's `output` says it ran (not: restored from the run cache)."""
+    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
+
+
+def new_project(root: Path, files: dict[str, bytes], changes: dict) -> Project:
+    """Return this repository's code as a new project whose data set is `files`."""
+    root.mkdir()
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=REPOSITORY,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\0")
+    for name in filter(None, listed):
+        if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "dvc.lock", "data/")):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, root / name)
+    for folder in ("configs", "metrics", "reports"):
+        shutil.rmtree(root / folder, ignore_errors=True)
+    (root / "data").mkdir()
+    write_zip(root / "data/small.zip", files)
+    edit_params(root, {"source.path": "data/small.zip", **changes})
+    project = Project(root)
+    project.run("git", "init", "--quiet", "--initial-branch", "main")
+    project.run("git", "config", "user.name", "Test")
+    project.run("git", "config", "user.email", "test@example.com")
+    project.run("dvc", "config", "core.site_cache_dir", str(root.parent / "site-cache"))
+    project.run("git", "add", "--force", "data/small.zip")
+    project.commit("start")
+    return project
+
+
+TWO_VARIANTS = {
+    "train.epochs": 1,
+    "train.batch_size": 8,
+    "train.conv_layers": [{"filters": 4, "kernel_size": 3, "pool": 2}],
+    "train.dense_units": 8,
+    "variants": {"base": {}, "sgd": {"optimizer": "sgd", "learning_rate": 0.01}},
+}

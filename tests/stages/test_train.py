@@ -1,0 +1,182 @@
+"""train: the network is the one that was asked for, and an epoch is what Keras means by one."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.arrays import Split
+from stages.config import ModelConfig
+from stages.configure import merge
+from stages.errors import InputError
+from stages.params import validate
+from stages.runtime import keras, tf
+from stages.train import CNNModel, _augmentation, _optimizer, _Order
+from tests.stages.test_configure import PARAMS
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+
+def config(**changes: Any) -> ModelConfig:
+    return validate(ModelConfig, merge(PARAMS["train"], changes), "train")
+
+
+def random_split(images: int, seed: int = 0) -> Split:
+    random = np.random.default_rng(seed)
+    pixels = random.integers(0, 256, (images, 32, 32, 3)).astype(np.uint8)
+    return Split(pixels, (np.arange(images) % 2).astype(np.uint8))
+
+
+def test_the_base_network_is_the_studys_at_32_pixels() -> None:
+    network = CNNModel(config(), (32, 32, 3)).network
+    # 3*3*3*32+32; 3*3*32*32+32; 32 -> 30 -> 15 -> 13 -> 6 pixels, so 6*6*32*512+512; 512*2+2.
+    assert network.count_params() == 896 + 9248 + 590_336 + 1026
+    kinds = [type(layer).__name__ for layer in network.layers]
+    assert kinds == [
+        "InputLayer", "Rescaling", "Conv2D", "Activation", "MaxPooling2D", "Conv2D", "Activation",
+        "MaxPooling2D", "Flatten", "Dropout", "Dense", "Dense",
+    ]  # fmt: skip
+    assert network.output_shape == (None, 2)
+
+
+def test_every_key_of_a_convolution_layer_and_the_head_is_used() -> None:
+    layer = {"filters": 5, "kernel_size": 5, "stride": 2, "padding": "same"}
+    changes = {"batch_normalization": True, "pool": 2}
+    network = CNNModel(
+        config(conv_layers=[layer | changes], head="global_average", dense_units=0), (32, 32, 3)
+    ).network
+    # No bias before batch normalisation, which has 4 numbers a filter; 5*2+2 at the end.
+    assert network.count_params() == 5 * 5 * 3 * 5 + 4 * 5 + 12
+    assert network.get_layer("pool_1").output.shape == (None, 8, 8, 5)
+
+
+def test_layers_that_shrink_the_image_to_nothing_are_refused() -> None:
+    layers = [{"filters": 2, "pool": 2}] * 5
+    with pytest.raises(InputError, match="layer 4 needs at least 3 pixels and gets 2x2 of images"):
+        CNNModel(config(conv_layers=layers), (32, 32, 3))
+
+
+def test_images_enter_as_0_to_255() -> None:
+    network = CNNModel(config(), (32, 32, 3)).network
+    pixels = random_split(4).images
+    without = keras.Model(network.get_layer("normalise").output, network.output)
+    expected = without.predict(pixels.astype(np.float32) / 255, verbose=0)
+    np.testing.assert_allclose(network.predict(pixels, verbose=0), expected, rtol=1e-5)
+
+
+def test_a_pass_sees_every_image_once_and_the_next_in_another_order() -> None:
+    order = _Order(images=10, batch_size=4, seed=1)
+    batches = [order.batch(number) for number in range(6)]
+    assert [len(batch) for batch in batches] == [4, 4, 2, 4, 4, 2]
+    first, second = np.concatenate(batches[:3]), np.concatenate(batches[3:])
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert list(first) != list(second)
+
+
+def test_the_order_follows_from_seed_and_place_alone() -> None:
+    one, other = _Order(10, 4, seed=1), _Order(10, 4, seed=1)
+    for number in (5, 0, 3):
+        np.testing.assert_array_equal(one.batch(number), other.batch(number))
+    assert list(_Order(10, 10, seed=2).batch(0)) != list(_Order(10, 10, seed=1).batch(0))
+
+
+def test_steps_and_validation_steps_count_batches(tmp_path: Path) -> None:
+    model = CNNModel(
+        config(
+            epochs=2, batch_size=4, steps_per_epoch=3, validation_steps=2, dense_units=0,
+            conv_layers=[{"filters": 2}],
+        ),
+        (32, 32, 3),
+    )  # fmt: skip
+    seen: list[int] = []
+
+    class Counting:
+        """Stands for an array of images; notes how many are read at a time."""
+
+        shape = (10, 32, 32, 3)
+
+        def __getitem__(self, numbers: Any) -> np.ndarray:
+            images = random_split(10).images[numbers]
+            seen.append(len(images))
+            return images
+
+    labels = random_split(10).labels
+    model.fit(Split(Counting(), labels), Split(Counting(), labels), tmp_path / "c.csv")  # type: ignore[arg-type]
+    # Ten images in batches of 4, 4 and 2; three steps an epoch; two validation batches of 4.
+    assert seen == [4, 4, 2, 4, 4] * 2
+    curves = pd.read_csv(tmp_path / "c.csv")
+    assert list(curves.columns) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
+    assert list(curves["epoch"]) == [0, 1]
+
+
+def test_one_plain_sgd_step_is_worked_out_by_hand(tmp_path: Path) -> None:
+    """One step from the same weights: w - learning_rate * gradient, with TensorFlow's gradient."""
+    changes = {
+        "optimizer": "sgd", "learning_rate": 0.1, "dropout": 0.0, "batch_size": 8, "epochs": 1,
+        "conv_layers": [{"filters": 2}], "dense_units": 0,
+    }  # fmt: skip
+    model = CNNModel(config(**changes), (32, 32, 3))
+    split = random_split(8)
+    before = [weight.numpy() for weight in model.network.trainable_weights]
+    with tf.GradientTape() as tape:
+        p = model.network(split.images.astype(np.float32))
+        chosen = tf.gather(p, split.labels.astype(np.int32), axis=1, batch_dims=1)
+        loss = -tf.reduce_mean(tf.math.log(chosen))
+    gradients = tape.gradient(loss, model.network.trainable_weights)
+    model.fit(split, split, tmp_path / "c.csv")
+    for weight, old, gradient in zip(
+        model.network.trainable_weights, before, gradients, strict=True
+    ):
+        np.testing.assert_allclose(weight.numpy(), old - 0.1 * gradient.numpy(), atol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_epoch(tmp_path: Path) -> None:
+    model = CNNModel(config(optimizer="sgd", learning_rate=100, epochs=30), (32, 32, 3))
+    with pytest.raises(InputError, match=r"the loss is (nan|inf) in epoch \d+ of 30; a lower"):
+        model.fit(random_split(64), random_split(8), tmp_path / "c.csv")
+
+
+def test_cosine_with_warm_up_rises_and_falls_to_zero() -> None:
+    optimizer = _optimizer(
+        config(schedule="cosine", warmup_epochs=2, epochs=10, learning_rate=0.5), steps=10
+    )
+    rate = [float(optimizer._learning_rate(step)) for step in (0, 10, 20, 60, 100)]
+    # Linear to 0.5 over 20 steps, then a half cosine over the other 80.
+    assert rate == pytest.approx([0, 0.25, 0.5, 0.25, 0], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "nadam"])
+def test_the_optimizer_gets_its_parameters(name: str) -> None:
+    momentum = 0.9 if name in ("sgd", "rmsprop") else 0.0
+    optimizer = _optimizer(
+        config(optimizer=name, learning_rate=0.25, weight_decay=0.01, momentum=momentum), steps=1
+    )
+    assert type(optimizer).__name__.lower() == name
+    assert float(optimizer.learning_rate) == 0.25
+    assert optimizer.weight_decay == 0.01
+    assert getattr(optimizer, "momentum", 0.0) == momentum
+
+
+def test_augmentation_changes_training_images_and_is_not_in_the_saved_network() -> None:
+    chosen = config(augmentation={"flip": "both", "shift": 0.1, "rotation": 18, "zoom": 0.2})
+    layers = _augmentation(chosen)
+    assert [type(layer).__name__ for layer in layers] == [
+        "RandomFlip", "RandomTranslation", "RandomRotation", "RandomZoom",
+    ]  # fmt: skip
+    images = random_split(8).images.astype(np.float32)
+    for layer in layers:
+        assert not np.array_equal(layer(images, training=True), images)
+    kinds = {type(layer).__name__ for layer in CNNModel(chosen, (32, 32, 3)).network.layers}
+    assert not any(kind.startswith("Random") for kind in kinds)
+    assert _augmentation(config()) == []
+
+
+def test_flips_mirror_the_image() -> None:
+    (layer,) = _augmentation(config(augmentation={"flip": "horizontal"}))
+    image = random_split(1).images.astype(np.float32)
+    results = [np.asarray(layer(image, training=True)) for _ in range(20)]
+    mirrored = [np.array_equal(result, image[:, :, ::-1]) for result in results]
+    assert all(m or np.array_equal(r, image) for m, r in zip(mirrored, results, strict=True))
+    assert 0 < sum(mirrored) < 20

@@ -1,0 +1,232 @@
+"""DVC's own commands, tried as its users do: experiments, differences, plots, fetching data."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dvc.repo import Repo
+
+from tests.helpers import REPOSITORY, Project, edit_params, new_project, small_data_set, stages_run
+
+GOLDEN = Path(__file__).parent / "golden/pipeline.yaml"
+
+
+def test_the_expanded_pipeline_is_the_golden_one() -> None:
+    """After a change that is meant: UPDATE_GOLDEN=1 pytest -k golden, and read the difference."""
+    pipeline: dict[str, dict[str, Any]] = {}
+    for stage in Repo(str(REPOSITORY)).index.stages:
+        if stage.path_in_repo != "dvc.yaml":
+            continue
+        params = {
+            f"{dep.def_path}: {', '.join(dep.params) or 'all of it'}"
+            for dep in stage.deps
+            if hasattr(dep, "params")
+        }
+        pipeline[stage.name] = {
+            "cmd": stage.cmd,
+            "deps": sorted(dep.def_path for dep in stage.deps if not hasattr(dep, "params")),
+            "params": sorted(params),
+            "outs": sorted(
+                out.def_path
+                + (" (metric)" if out.metric else "")
+                + ("" if out.use_cache else " (Git)")
+                + (" (persist)" if out.persist else "")
+                for out in stage.outs
+            ),
+        }
+    text = yaml.safe_dump(pipeline, sort_keys=True)
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
+
+
+def test_the_committed_lock_belongs_to_the_committed_code() -> None:
+    """Every hash of code and parameters in dvc.lock is that of the files in this repository."""
+    result = Project(REPOSITORY).run("dvc", "status", "--json")
+    changed = {
+        f"{stage}: {path}"
+        for stage, changes in json.loads(result.stdout).items()
+        for change in changes
+        if isinstance(change, dict)
+        for path, what in change.get("changed deps", {}).items()
+        # A clone has neither data nor models: DVC calls those deleted, not modified.
+        if what != "deleted"
+    }
+    assert not changed
+
+
+@pytest.mark.slow
+def test_an_experiment_is_compared_and_applied(project: Project) -> None:
+    project.run("dvc", "exp", "run", "--name", "slow", "-S", "variants.sgd.learning_rate=0.001")
+    params = json.loads(project.run("dvc", "params", "diff", "--json").stdout)
+    assert params["configs/sgd.yaml"] == {"learning_rate": _change(0.01, 0.001)}
+    assert params["params.yaml"] == {"variants.sgd.learning_rate": _change(0.01, 0.001)}
+    assert "configs/base.yaml" not in params
+
+    metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
+    assert set(metrics) == {"metrics/sgd.json"}
+    assert "loss" in metrics["metrics/sgd.json"]
+
+    project.run("git", "checkout", "--", ".")
+    project.run("dvc", "checkout")
+    assert project.repro() == []
+    shown = json.loads(project.run("dvc", "exp", "show", "--json").stdout)
+    assert any("slow" in json.dumps(commit) for commit in shown)
+    project.run("dvc", "exp", "apply", "slow")
+    assert project.repro() == []
+    assert "learning_rate: 0.001" in (project.root / "configs/sgd.yaml").read_text()
+
+
+def _change(old: float, new: float) -> dict[str, float]:
+    return {"old": old, "new": new, "diff": new - old}
+
+
+@pytest.mark.slow
+def test_queued_experiments_leave_the_workspace_alone(project: Project) -> None:
+    before = (project.root / "params.yaml").read_text()
+    grid = "variants.sgd.learning_rate=0.03,0.05"
+    queued = project.run("dvc", "exp", "run", "--queue", "--name", "grid", "-S", grid).stdout
+    assert queued.count("Queued experiment") == 2
+    output = project.run("dvc", "exp", "run", "--run-all").stdout
+    ran = stages_run(output)
+    assert set(ran) <= {"configure", "train@sgd", "evaluate@sgd", "compare"}
+    assert (project.root / "params.yaml").read_text() == before
+    rates = set()
+    for name in ("grid-1", "grid-2"):
+        shown = project.run("dvc", "params", "diff", "HEAD", name, "--json").stdout
+        rates.add(json.loads(shown)["configs/sgd.yaml"]["learning_rate"]["new"])
+    assert rates == {0.03, 0.05}
+
+
+@pytest.mark.slow
+def test_a_temporary_experiment_gives_the_bytes_of_the_workspace(
+    project: Project, finished_project: Project
+) -> None:
+    project.run("dvc", "exp", "run", "--temp", "--name", "temp", "-S", "evaluate.batch_size=9")
+    assert project.run("git", "status", "--porcelain").stdout == ""
+    project.run("dvc", "exp", "apply", "temp")
+    assert project.repro() == []
+    before, after = finished_project.outputs(), project.outputs()
+    for path in ("data/manifest.csv", "models/base.h5", "models/sgd.h5"):
+        assert after[path] == before[path]
+
+
+def test_every_plot_shows_every_variant(project: Project) -> None:
+    plots = json.loads(project.run("dvc", "plots", "show", "--json").stdout)
+    assert "errors" not in plots
+    assert set(plots["data"]) == {
+        "training accuracy",
+        "training loss",
+        "metrics",
+        "ROC",
+        "confusion matrices",
+    }
+    for title, (plot,) in plots["data"].items():
+        content = plot["content"]
+        values = content["data"]["values"]
+        assert {row["variant"] for row in values} == {"base", "sgd"}, title
+        # Every field that the chart draws is in the data.
+        for field in _fields(content):
+            assert all(row.get(field) not in (None, "") for row in values), f"{title}: {field}"
+
+
+def _fields(spec: Any) -> set[str]:
+    """Return every `field` that a Vega-Lite specification draws."""
+    if isinstance(spec, list):
+        return set().union(*map(_fields, spec))
+    if not isinstance(spec, dict):
+        return set()
+    own = {spec["field"]} if isinstance(spec.get("field"), str) else set()
+    return own.union(*(_fields(value) for key, value in spec.items() if key != "data"))
+
+
+@pytest.mark.slow
+def test_plots_of_two_revisions_stand_side_by_side(project: Project) -> None:
+    edit_params(project.root, {"variants.wide": {"dense_units": 16}})
+    project.repro()
+    plots = json.loads(project.run("dvc", "plots", "diff", "HEAD", "workspace", "--json").stdout)
+    for title, (plot,) in plots["data"].items():
+        shown = {(row["rev"], row["variant"]) for row in plot["content"]["data"]["values"]}
+        assert {("HEAD", "base"), ("workspace", "base"), ("workspace", "wide")} <= shown, title
+        assert ("HEAD", "wide") not in shown
+
+
+@pytest.mark.slow
+def test_a_teammate_pulls_and_runs_nothing(project: Project, tmp_path: Path) -> None:
+    project.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    project.commit("share")
+    project.run("dvc", "push")
+    clone = Project(tmp_path / "clone")
+    project.run("git", "clone", "--quiet", str(project.root), str(clone.root))
+    clone.run("dvc", "pull")
+    assert clone.repro() == []
+    edit_params(clone.root, {"variants.sgd.learning_rate": 0.02})
+    assert set(clone.repro()) == {"configure", "train@sgd", "evaluate@sgd", "compare"}
+
+
+@pytest.mark.slow
+def test_back_to_an_earlier_value_trains_nothing(project: Project) -> None:
+    edit_params(project.root, {"variants.sgd.learning_rate": 0.02})
+    project.repro()
+    edit_params(project.root, {"variants.sgd.learning_rate": 0.01})
+    assert set(project.repro()) == {"configure", "compare"}
+
+
+@pytest.mark.slow
+def test_data_in_each_of_dvcs_forms(project: Project, tmp_path: Path) -> None:
+    """A folder that DVC tracks as source.path: the same images, so the same arrays."""
+    before = project.outputs()
+    shutil.unpack_archive(project.root / "data/small.zip", project.root / "data/folder")
+    project.run("dvc", "add", "data/folder")
+    edit_params(project.root, {"source.path": "data/folder"})
+    assert set(project.repro()) == {"source", "preprocess"}
+    assert project.outputs() == before
+
+
+def test_dvc_get_fetches_the_studys_archive(tmp_path: Path) -> None:
+    """The README's command, with Git's own means to look into a local repository instead."""
+    line = next(
+        line
+        for line in (REPOSITORY / "README.md").read_text().splitlines()
+        if line.startswith("dvc get ")
+    ).removesuffix("\\")
+    words = line.split()
+    url, revision = words[4], words[3]
+    assert url.startswith("https://github.com/")
+    assert revision == "427c752af8edc5f1c44ab3d3bf5c027bec1b8cff"
+
+    study = Project(tmp_path / "study")
+    (study.root / "input").mkdir(parents=True)
+    (study.root / "input/images.zip").write_bytes(b"the archive")
+    study.run("git", "init", "--quiet", "--initial-branch", "main")
+    study.run("git", "config", "user.name", "Test")
+    study.run("git", "config", "user.email", "test@example.com")
+    study.commit()
+    words[3] = study.run("git", "rev-parse", "HEAD").stdout.strip()
+
+    (tmp_path / "here/data").mkdir(parents=True)
+    (tmp_path / ".gitconfig").write_text(f'[url "{study.root}"]\n\tinsteadOf = {url}\n')
+    Project(tmp_path / "here").run(*words, env={"HOME": str(tmp_path)})
+    assert (tmp_path / "here/data/cifake-800.zip").read_bytes() == b"the archive"
+
+
+@pytest.mark.slow
+def test_base_learns_from_the_studys_images(cifake_800: Path, tmp_path: Path) -> None:
+    """800 / 200 / 1000 images, and at least 0.76 of the test images right; the study had 0.506."""
+    changes = {"source.path": "data/cifake-800.zip", "variants": {"base": {}}}
+    project = new_project(tmp_path / "project", small_data_set({"train": 1}), changes)
+    shutil.copy2(cifake_800, project.root / "data/cifake-800.zip")
+    project.repro()
+    counts = json.loads((project.root / "reports/data.json").read_text())["used"]
+    assert counts == {
+        "train": {"REAL": 400, "FAKE": 400},
+        "validation": {"REAL": 100, "FAKE": 100},
+        "test": {"REAL": 500, "FAKE": 500},
+    }
+    metrics = json.loads((project.root / "metrics/base.json").read_text())
+    assert metrics["accuracy"] >= 0.76
+    assert (project.root / "models/base.h5").stat().st_size <= 3_000_000
