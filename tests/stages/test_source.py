@@ -92,21 +92,20 @@ def test_zip_tar_and_folder_give_the_same_manifest(workspace: Path) -> None:
 def with_duplicates(workspace: Path) -> Path:
     """Train: two copies of A, one of B, which is in test. Validation: C, A and B. Test: B twice."""
     a, b, c, d, e = (flat(value) for value in (10, 20, 30, 40, 50))
-    return write_zip(
-        workspace / "data.zip",
-        {
-            "train/REAL/a1.png": a,
-            "train/REAL/a2.png": a,
-            "train/REAL/b.png": b,
-            "train/FAKE/d.png": d,
-            "validation/REAL/a.png": a,
-            "validation/REAL/c.png": c,
-            "validation/FAKE/b.png": b,
-            "validation/FAKE/e.png": e,
-            "test/REAL/b.png": b,
-            "test/FAKE/b.png": b,
-        },
-    )
+    files = {
+        "train/REAL/a1.png": a,
+        "train/REAL/a2.png": a,
+        "train/REAL/b.png": b,
+        "train/FAKE/d.png": d,
+        "validation/REAL/a.png": a,
+        "validation/REAL/c.png": c,
+        "validation/FAKE/b.png": b,
+        "validation/FAKE/e.png": e,
+        "test/REAL/b.png": b,
+        "test/FAKE/b.png": b,
+    }
+    # The order of storage must not decide which copy is the first.
+    return write_zip(workspace / "data.zip", dict(reversed(files.items())))
 
 
 def test_drop_keeps_test_whole_and_train_before_validation(with_duplicates: Path) -> None:

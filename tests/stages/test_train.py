@@ -85,7 +85,7 @@ def test_the_order_follows_from_seed_and_place_alone() -> None:
 def test_steps_and_validation_steps_count_batches(tmp_path: Path) -> None:
     model = CNNModel(
         config(
-            epochs=2, batch_size=4, steps_per_epoch=3, validation_steps=2, dense_units=0,
+            epochs=2, batch_size=4, steps_per_epoch=2, validation_steps=2, dense_units=0,
             conv_layers=[{"filters": 2}],
         ),
         (32, 32, 3),
@@ -104,8 +104,9 @@ def test_steps_and_validation_steps_count_batches(tmp_path: Path) -> None:
 
     labels = random_split(10).labels
     model.fit(Split(Counting(), labels), Split(Counting(), labels), tmp_path / "c.csv")  # type: ignore[arg-type]
-    # Ten images in batches of 4, 4 and 2; three steps an epoch; two validation batches of 4.
-    assert seen == [4, 4, 2, 4, 4] * 2
+    # A pass over ten images is batches of 4, 4 and 2. An epoch takes the next two of them, and
+    # then two validation batches of 4.
+    assert seen == [4, 4, 4, 4, 2, 4, 4, 4]
     curves = pd.read_csv(tmp_path / "c.csv")
     assert list(curves.columns) == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss"]
     assert list(curves["epoch"]) == [0, 1]
