@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from stages.errors import InputError
+from stages.command import InputError
 
 
 def read_files(path: Path) -> tuple[int | None, Iterator[tuple[str, bytes]]]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.errors import InputError
+from stages.command import InputError
 
 PROCESSED = Path("data/processed")
 

@@ -6,7 +6,6 @@ Out: reports/comparison.md, reports/figures/*.png and the tables behind them, pl
 The files in configs/ say which variants there are: a removed one may have left files elsewhere.
 """
 
-import argparse
 import json
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +15,7 @@ import pandas as pd
 from pydantic import Field
 
 from stages import figures
-from stages.errors import InputError, run
+from stages.command import InputError, command_line, run
 from stages.files import replacing
 from stages.manifest import LABELS
 from stages.params import Schema, nearest, read_block, read_yaml
@@ -144,7 +143,7 @@ def to_markdown(metrics: pd.DataFrame, changes: dict[str, str], baseline: str) -
 
 
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m stages.compare", description=__doc__).parse_args()
+    command_line("stages.compare", __doc__).parse_args()
     baseline = read_block("compare", CompareParams).baseline
     configs = {file.stem: read_yaml(file) for file in sorted(Path("configs").glob("*.yaml"))}
     variants = list(configs)

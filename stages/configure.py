@@ -4,15 +4,14 @@ In:  the blocks `train` (the base model) and `variants` (what each changes) of p
 Out: configs/<variant>.yaml, complete, so that a model depends on its own values and no others.
 """
 
-import argparse
 import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from stages.command import InputError, command_line, run
 from stages.config import ModelConfig
-from stages.errors import InputError, run
 from stages.files import replacing
 from stages.params import PARAMS_FILE, read_yaml, validate
 
@@ -57,7 +56,7 @@ def resolve(train: Any, variants: Any) -> dict[str, dict[str, Any]]:
 
 
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m stages.configure", description=__doc__).parse_args()
+    command_line("stages.configure", __doc__).parse_args()
     params = read_yaml(PARAMS_FILE)
     configs = resolve(params.get("train"), params.get("variants"))
     with replacing(CONFIGS) as folder:

@@ -6,7 +6,6 @@ Out: metrics/<variant>.json, data/predictions/<variant>.csv and plots/roc/<varia
 FAKE is the positive class; p_fake is the network's probability of it.
 """
 
-import argparse
 import json
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from sklearn.metrics import (
 )
 
 from stages.arrays import load_split
-from stages.errors import InputError, run
+from stages.command import InputError, command_line, run
 from stages.files import replacing
 from stages.manifest import LABELS, MANIFEST, read_used
 from stages.params import Schema, read_block
@@ -97,7 +96,7 @@ def roc(labels: np.ndarray, p_fake: np.ndarray) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.evaluate", description=__doc__)
+    parser = command_line("stages.evaluate", __doc__)
     parser.add_argument("variant", help="a name in models/, without .h5")
     variant = parser.parse_args().variant
     params = read_block("evaluate", EvaluateParams)

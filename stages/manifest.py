@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.errors import InputError
+from stages.command import InputError
 
 MANIFEST = Path("data/manifest.csv")
 COLUMNS = ["path", "split", "label", "group", "width", "height", "sha256", "status"]

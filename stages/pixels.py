@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from stages.errors import InputError
+from stages.command import InputError
 
 
 def decode(data: bytes, name: str) -> Image.Image:

@@ -6,7 +6,6 @@ Out: data/processed/<split>/images.npy and labels.npy, in the order of the manif
 Pixels stay 0..255: the networks normalise them, so that what is trained is what is served.
 """
 
-import argparse
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,7 +18,7 @@ from tqdm import tqdm
 
 from stages.archive import read_files
 from stages.arrays import PROCESSED
-from stages.errors import InputError, run
+from stages.command import InputError, command_line, run
 from stages.files import replacing
 from stages.manifest import LABELS, MANIFEST, SPLITS, read_used
 from stages.params import Schema, read_block
@@ -82,7 +81,7 @@ class Preprocess:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.preprocess", description=__doc__)
+    parser = command_line("stages.preprocess", __doc__)
     parser.add_argument("source", type=Path, help="the zip, tar or folder that the manifest lists")
     source = parser.parse_args().source
     preprocess = Preprocess(read_block("preprocess", PreprocessParams))

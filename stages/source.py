@@ -7,7 +7,6 @@ No image is copied. The manifest says where each one lies, which split and label
 and whether it is used or why not.
 """
 
-import argparse
 import hashlib
 import json
 import re
@@ -20,7 +19,7 @@ from pydantic import Field
 from tqdm import tqdm
 
 from stages.archive import read_files
-from stages.errors import InputError, run
+from stages.command import InputError, command_line, run
 from stages.files import replacing
 from stages.manifest import COLUMNS, LABELS, MANIFEST, SPLITS
 from stages.params import Schema, read_block
@@ -238,7 +237,7 @@ def _count_labels(table: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def main() -> None:
-    argparse.ArgumentParser(prog="python -m stages.source", description=__doc__).parse_args()
+    command_line("stages.source", __doc__).parse_args()
     images = Images(read_block("source", SourceParams))
     found = images.read()
     manifest = images.organise(found)

@@ -4,7 +4,6 @@ In:  configs/<variant>.yaml, data/processed/train and data/processed/validation.
 Out: models/<variant>.h5 and its training curves, plots/training/<variant>.csv.
 """
 
-import argparse
 import math
 import sys
 from collections.abc import Callable
@@ -13,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from stages.arrays import Split, load_split
+from stages.command import InputError, command_line, run
 from stages.config import ModelConfig
-from stages.errors import InputError, run
 from stages.files import replacing
 from stages.params import read_yaml, validate
 from stages.runtime import keras, set_up, tf
@@ -213,7 +212,7 @@ def _dataset(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m stages.train", description=__doc__)
+    parser = command_line("stages.train", __doc__)
     parser.add_argument("variant", help="a name in configs/, without .yaml")
     variant = parser.parse_args().variant
     config_file = Path("configs") / f"{variant}.yaml"

@@ -118,19 +118,20 @@ def test_a_temporary_experiment_gives_the_bytes_of_the_workspace(
 def test_every_plot_shows_every_variant(project: Project) -> None:
     plots = json.loads(project.run("dvc", "plots", "show", "--json").stdout)
     assert "errors" not in plots
-    assert set(plots["data"]) == {
-        "training accuracy",
-        "training loss",
-        "metrics",
-        "ROC",
-        "confusion matrices",
+    drawn = {
+        "training accuracy": {"epoch", "accuracy", "split", "variant", "rev"},
+        "training loss": {"epoch", "loss", "split", "variant", "rev"},
+        "metrics": {"metric", "value", "variant", "rev"},
+        "ROC": {"false_positive_rate", "true_positive_rate", "variant", "rev"},
+        "confusion matrices": {"actual", "predicted", "images", "variant", "rev"},
     }
+    assert set(plots["data"]) == set(drawn)
     for title, (plot,) in plots["data"].items():
         content = plot["content"]
         values = content["data"]["values"]
         assert {row["variant"] for row in values} == {"base", "sgd"}, title
-        # Every field that the chart draws is in the data.
-        for field in _fields(content):
+        assert _fields(content) == drawn[title]
+        for field in drawn[title]:
             assert all(row.get(field) not in (None, "") for row in values), f"{title}: {field}"
 
 

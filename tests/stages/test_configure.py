@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from stages.command import InputError
 from stages.configure import merge, resolve
-from stages.errors import InputError
 from stages.params import read_yaml
 from tests.helpers import REPOSITORY
 

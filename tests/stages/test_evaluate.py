@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.errors import InputError
+from stages.command import InputError
 from stages.evaluate import EvaluateModel, measure, roc
 from stages.runtime import keras
 from stages.train import CNNModel

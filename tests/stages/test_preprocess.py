@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from stages.arrays import load_split
-from stages.errors import InputError
+from stages.command import InputError
 from stages.manifest import read_used
 from stages.params import validate
 from stages.preprocess import Preprocess, PreprocessParams

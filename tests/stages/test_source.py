@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from stages.errors import InputError
+from stages.command import InputError
 from stages.params import validate
 from stages.source import Images, SourceParams, count
 from tests.helpers import CIFAKE, png, small_data_set, write_zip

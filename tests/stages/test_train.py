@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from stages.arrays import Split
+from stages.command import InputError
 from stages.config import ModelConfig
 from stages.configure import merge
-from stages.errors import InputError
 from stages.params import validate
 from stages.runtime import keras, tf
 from stages.train import CNNModel, _augmentation, _optimizer, _Order
