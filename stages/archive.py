@@ -1,5 +1,6 @@
 """Reading the files of a data set from a zip, a tar or a folder, without unpacking it to disk."""
 
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -7,6 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from stages.command import InputError
+
+DAMAGED = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    OSError,  # of bz2, too
+    EOFError,
+    RuntimeError,  # an entry is encrypted
+)
+"""What Python's readers raise when an archive cannot be read."""
 
 
 def read_files(path: Path) -> tuple[int | None, Iterator[tuple[str, bytes]]]:
@@ -27,12 +39,15 @@ def read_files(path: Path) -> tuple[int | None, Iterator[tuple[str, bytes]]]:
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            total = sum(not entry.is_dir() for entry in archive.infolist())
+        try:
+            with zipfile.ZipFile(path) as archive:
+                total = sum(not entry.is_dir() for entry in archive.infolist())
+        except zipfile.BadZipFile as error:
+            raise InputError(f"{path}: damaged archive: {error}") from None
         return total, _read_zip(path)
     if tarfile.is_tarfile(path):
         return None, _read_tar(path)
-    raise InputError(f"{path}: expected a zip, a tar or a folder")
+    raise InputError(f"{path}: expected a zip, a tar or a folder; it may be damaged or cut off")
 
 
 def _read_zip(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -41,8 +56,7 @@ def _read_zip(path: Path) -> Iterator[tuple[str, bytes]]:
             if not entry.is_dir():
                 try:
                     data = archive.read(entry)
-                # RuntimeError: the entry is encrypted.
-                except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+                except DAMAGED as error:
                     raise InputError(f"{path}: {entry.filename}: {error}") from None
                 yield entry.filename, data
 
@@ -55,5 +69,5 @@ def _read_tar(path: Path) -> Iterator[tuple[str, bytes]]:
                     file = archive.extractfile(entry)
                     assert file is not None, "a regular file has content"
                     yield entry.name.removeprefix("./"), file.read()
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: damaged archive: {error}") from None

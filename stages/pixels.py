@@ -3,20 +3,24 @@
 import io
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from stages.command import InputError
 
 
 def decode(data: bytes, name: str) -> Image.Image:
-    """Return the image file `data` as 8-bit RGB.
+    """Return the image file `data` as 8-bit RGB, turned as its EXIF orientation says.
 
     Raises:
-        InputError: `data` is no complete image; the message names `name`.
+        InputError: `data` is no complete image of 8 bits a colour; the message names `name`.
     """
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return image.convert("RGB")
+            if image.mode.startswith(("I", "F")):
+                raise InputError(
+                    f"{name}: expected 8 bits a colour, found Pillow's mode {image.mode}"
+                )
+            return ImageOps.exif_transpose(image).convert("RGB")
     except UnidentifiedImageError:
         raise InputError(f"{name}: not an image") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

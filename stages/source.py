@@ -42,7 +42,9 @@ class Samples(Schema):
 class SourceParams(Schema):
     """The block `source` of params.yaml."""
 
-    path: str = Field(description="a zip, a tar or a folder with train|validation|test/REAL|FAKE")
+    path: str = Field(
+        min_length=1, description="a zip, a tar or a folder with train|validation|test/REAL|FAKE"
+    )
     validation_fraction: float = Field(
         gt=0, lt=1, description="share of train used for validation where the data set has none"
     )
@@ -50,7 +52,7 @@ class SourceParams(Schema):
         description="images with equal pixels: leave them out, only count them, or stop"
     )
     samples: Samples = Field(description="how many images of each split to use, half of each label")
-    seed: int = Field(ge=0, description="seed of the validation split and of the samples")
+    seed: int = Field(ge=0, lt=2**32, description="seed of the validation split and of the samples")
 
 
 class Images:
@@ -66,11 +68,14 @@ class Images:
             InputError: the archive or an image cannot be read, or a path names no split or label.
         """
         total, files = read_files(Path(self.params.path))
-        rows = []
+        rows, seen = [], set()
         for path, data in tqdm(files, total=total, desc="source", unit=" images", disable=None):
             split, label = _split_and_label(path)
             image = decode(data, f"{self.params.path}: {path}")
             digest = hashlib.sha256(image.tobytes()).hexdigest()
+            if path in seen:
+                raise InputError(f"{self.params.path}: {path}: twice in the archive")
+            seen.add(path)
             rows.append((path, split, label, _group(path), *image.size, digest, "used"))
         table = pd.DataFrame(rows, columns=COLUMNS)
         return table.sort_values(["split", "label", "path"], ignore_index=True)
@@ -81,20 +86,24 @@ class Images:
         Raises:
             InputError: duplicates are not allowed, a split lacks a label or is too small.
         """
+        self._require_labels(found, ("train", "test"))
         manifest = _mark_duplicates(found, self.params.duplicates)
         if "validation" not in set(manifest["split"]):
             manifest = _carve_validation(
                 manifest, self.params.validation_fraction, self.params.seed
             )
         manifest = _take_samples(manifest, self.params.samples, self.params.seed)
-        for split in SPLITS:
+        self._require_labels(manifest, SPLITS)
+        return manifest.sort_values(["split", "label", "path"], ignore_index=True)
+
+    def _require_labels(self, manifest: pd.DataFrame, splits: tuple[str, ...]) -> None:
+        for split in splits:
             for label in LABELS:
                 if not _used(manifest, split, label).any():
                     raise InputError(
                         f"{self.params.path}: no {label} image to use in split '{split}'; "
                         "each of train, validation and test needs images of both labels"
                     )
-        return manifest.sort_values(["split", "label", "path"], ignore_index=True)
 
 
 def _split_and_label(path: str) -> tuple[str, str]:
@@ -143,13 +152,14 @@ def _mark_duplicates(found: pd.DataFrame, policy: str) -> pd.DataFrame:
     outside_test = train | validation
     original[outside_test] = key[outside_test].map(first_path["test"]).fillna(original)
 
-    repeated = original.notna()
-    if policy == "error" and repeated.any():
-        example = found["path"][repeated].iloc[0]
+    copies = key.duplicated()
+    if policy == "error" and copies.any():
+        example = found[key == key[copies].iloc[0]]["path"]
         raise InputError(
-            f"source.duplicates: {example} has the pixels of {original[repeated].iloc[0]}, "
-            f"and so on, {repeated.sum()} in all; set it to 'drop' to leave such images out"
+            f"source.duplicates: {example.iloc[1]} has the pixels of {example.iloc[0]}, "
+            f"and so on, {copies.sum()} in all; set it to 'drop' to leave such images out"
         )
+    repeated = original.notna()
     if policy == "report":
         return found
     status = found["status"].mask(repeated, "duplicate of " + original.fillna("").astype(str))
@@ -157,16 +167,22 @@ def _mark_duplicates(found: pd.DataFrame, policy: str) -> pd.DataFrame:
 
 
 def _carve_validation(manifest: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
-    """Return `manifest` with `fraction` of train moved to validation, by label and group."""
+    """Return `manifest` with `fraction` of train moved to validation, by label and group.
+
+    Where a group has a single image, by label alone.
+    """
     # Imported here: it takes a second, and most data sets bring a validation split.
     from sklearn.model_selection import train_test_split
 
     train = manifest[(manifest["split"] == "train") & (manifest["status"] == "used")]
+    strata = train["label"] + "/" + train["group"]
+    if strata.value_counts().min() < 2:
+        strata = train["label"]  # a group of one image cannot be divided
     try:
         _, chosen = train_test_split(
             train.index,
             test_size=fraction,
-            stratify=train["label"] + "/" + train["group"],
+            stratify=strata,
             random_state=seed,
         )
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -137,7 +138,7 @@ def test_report_uses_all_and_counts(with_duplicates: Path) -> None:
 
 
 def test_error_names_a_duplicate(with_duplicates: Path) -> None:
-    with pytest.raises(InputError, match=r"has the pixels of .*, 4 in all"):
+    with pytest.raises(InputError, match=r"has the pixels of .*, 5 in all"):
         manifest_of(with_duplicates, duplicates="error")
 
 
@@ -229,6 +230,57 @@ def test_a_wrong_archive_is_named(workspace: Path) -> None:
             manifest_of(workspace / name)
         assert name in str(error.value)
         assert message in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_image_that_is_twice_in_the_archive_is_refused(workspace: Path) -> None:
+    path = write_zip(workspace / "data.zip", small_data_set(COUNTS))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("train/REAL/0000.png", flat(3))
+    with pytest.raises(InputError, match=r"train/REAL/0000\.png: twice in the archive"):
+        manifest_of(path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_is_one_sentence_for_every_compression(workspace: Path, method: int) -> None:
+    path = workspace / "data.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("train/REAL/0000.png", HALF * 3)
+    data = bytearray(path.read_bytes())
+    data[60:400] = bytes(340)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"train/REAL/0000\.png: "):
+        manifest_of(path)
+
+
+def test_an_empty_archive_has_no_images(workspace: Path) -> None:
+    with pytest.raises(InputError, match="no REAL image to use in split 'train'"):
+        manifest_of(write_zip(workspace / "data.zip", {}))
+
+
+def test_a_class_of_one_image_does_not_stop_the_carving(workspace: Path) -> None:
+    files = small_data_set({"train": 8, "test": 2}) | {"train/REAL/7 (2).png": flat(9)}
+    files = {name.replace("/00", "/image00"): data for name, data in files.items()}
+    manifest = manifest_of(write_zip(workspace / "data.zip", files))
+    assert used(manifest) == {"train": 12, "validation": 5, "test": 4}
+
+
+def test_a_photograph_is_turned_as_its_camera_says(workspace: Path) -> None:
+    write_zip(workspace / "data.zip", small_data_set(COUNTS))
+    shutil.unpack_archive(workspace / "data.zip", workspace / "folder")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (8, 4)).save(workspace / "folder/train/REAL/turned.jpg", exif=exif)
+    row = manifest_of(workspace / "folder").set_index("path").loc["train/REAL/turned.jpg"]
+    assert (row["width"], row["height"]) == (4, 8)
+
+
+def test_sixteen_bits_a_colour_are_refused(workspace: Path) -> None:
+    write_zip(workspace / "data.zip", small_data_set(COUNTS))
+    shutil.unpack_archive(workspace / "data.zip", workspace / "folder")
+    Image.new("I;16", (8, 4), 700).save(workspace / "folder/train/REAL/deep.png")
+    with pytest.raises(InputError, match=r"deep\.png: expected 8 bits a colour"):
+        manifest_of(workspace / "folder")
 
 
 def test_a_cut_off_tar_is_refused(workspace: Path) -> None:
