@@ -47,9 +47,14 @@ class CNNModel:
         training_data = _dataset(
             train, steps, lambda step: order.batch(epoch.number * steps + step)
         )
-        starts = range(0, len(validation.labels), config.batch_size)[: config.validation_steps]
+        # In an order of their own, since the first `validation_steps` batches of the manifest's
+        # order would hold one label.
+        validation_order = _Order(len(validation.labels), config.batch_size, config.seed)
+        validation_batches = math.ceil(len(validation.labels) / config.batch_size)
         validation_data = _dataset(
-            validation, len(starts), lambda step: slice(starts[step], starts[step] + starts.step)
+            validation,
+            min(validation_batches, config.validation_steps or validation_batches),
+            validation_order.batch,
         )
         # What is trained is the network behind the augmentation; what is kept is the network.
         model = keras.Sequential(
@@ -78,10 +83,12 @@ class CNNModel:
             verbose=1 if terminal else 0,
         )
         losses = history.history["loss"]
-        if not np.isfinite(losses[-1]):
+        # The last step may break the weights after its loss was computed.
+        weights_are_finite = all(np.isfinite(w.numpy()).all() for w in self.network.weights)
+        if not (np.isfinite(losses[-1]) and weights_are_finite):
             raise InputError(
-                f"the loss is {losses[-1]} in epoch {len(losses)} of {config.epochs}; "
-                f"a lower learning_rate than {config.learning_rate} may help"
+                f"loss or weights are not finite in epoch {len(losses)} of {config.epochs} "
+                f"(loss {losses[-1]}); a lower learning_rate than {config.learning_rate} may help"
             )
 
     def _report(self, epoch: int, logs: dict[str, float]) -> None:
@@ -106,13 +113,8 @@ def _network(config: ModelConfig, image_shape: tuple[int, int, int]) -> keras.Mo
     inputs = keras.Input(image_shape, name="image")
     x = keras.layers.Rescaling(1 / 255, name="normalise")(inputs)
     for number, layer in enumerate(config.conv_layers, start=1):
-        shrunk = layer.kernel_size if layer.padding == "valid" else layer.pool
-        if min(x.shape[1:3]) < shrunk:
-            raise InputError(
-                f"conv_layers: layer {number} needs at least {shrunk} pixels and gets "
-                f"{x.shape[1]}x{x.shape[2]} of images of {image_shape[0]}x{image_shape[1]}; "
-                "pool less, or set padding: same"
-            )
+        if layer.padding == "valid":
+            _require_pixels(x, layer.kernel_size, number)
         x = keras.layers.Conv2D(
             layer.filters,
             layer.kernel_size,
@@ -125,6 +127,7 @@ def _network(config: ModelConfig, image_shape: tuple[int, int, int]) -> keras.Mo
             x = keras.layers.BatchNormalization(name=f"batch_normalization_{number}")(x)
         x = keras.layers.Activation(config.activation, name=f"activation_{number}")(x)
         if layer.pool > 1:
+            _require_pixels(x, layer.pool, number)
             x = keras.layers.MaxPooling2D(layer.pool, name=f"pool_{number}")(x)
     if config.head == "flatten":
         x = keras.layers.Flatten(name="flatten")(x)
@@ -135,6 +138,15 @@ def _network(config: ModelConfig, image_shape: tuple[int, int, int]) -> keras.Mo
         x = keras.layers.Dense(config.dense_units, activation="relu", name="dense")(x)
     outputs = keras.layers.Dense(2, activation="softmax", name="probabilities")(x)
     return keras.Model(inputs, outputs, name="cnn")
+
+
+def _require_pixels(x: keras.KerasTensor, needed: int, layer: int) -> None:
+    height, width = x.shape[1:3]
+    if min(height, width) < needed:
+        raise InputError(
+            f"conv_layers: layer {layer} needs {needed}x{needed} pixels where only "
+            f"{height}x{width} are left; use fewer layers, pool less, or set padding: same"
+        )
 
 
 def _augmentation(config: ModelConfig) -> list[keras.layers.Layer]:
@@ -155,7 +167,7 @@ def _augmentation(config: ModelConfig) -> list[keras.layers.Layer]:
 def _optimizer(config: ModelConfig, steps: int) -> keras.optimizers.Optimizer:
     rate: float | keras.optimizers.schedules.LearningRateSchedule = config.learning_rate
     if config.schedule == "cosine":
-        warmup = round(config.warmup_epochs * steps)
+        warmup = min(round(config.warmup_epochs * steps), config.epochs * steps - 1)
         rate = keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=0.0 if warmup else config.learning_rate,
             decay_steps=config.epochs * steps - warmup,
@@ -176,7 +188,7 @@ def _optimizer(config: ModelConfig, steps: int) -> keras.optimizers.Optimizer:
 
 
 class _Order:
-    """The endless stream of training batches: pass after pass, each in an order of its own.
+    """The endless stream of batches: pass after pass over the images, each in its own order.
 
     An epoch takes the next `steps_per_epoch` batches of it, which is what Keras means by that.
     """
@@ -194,9 +206,7 @@ class _Order:
         return self.permutation[place * self.batch_size : (place + 1) * self.batch_size]
 
 
-def _dataset(
-    split: Split, steps: int, batch: Callable[[int], np.ndarray | slice]
-) -> tf.data.Dataset:
+def _dataset(split: Split, steps: int, batch: Callable[[int], np.ndarray]) -> tf.data.Dataset:
     """Return `steps` batches of images and labels; `batch` says which images are in each."""
 
     def read(step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -221,8 +231,11 @@ def main() -> None:
     train, validation = load_split("train"), load_split("validation")
     curves_path = Path("plots/training") / f"{variant}.csv"
     with replacing(Path("models") / f"{variant}.h5") as file, replacing(curves_path) as curves:
-        model = CNNModel(config, train.images.shape[1:])
-        model.fit(train, validation, curves)
+        try:
+            model = CNNModel(config, train.images.shape[1:])
+            model.fit(train, validation, curves)
+        except InputError as error:
+            raise InputError(f"{config_file}: {error}") from None
         model.save(file)
 
 

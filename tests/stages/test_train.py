@@ -52,9 +52,16 @@ def test_every_key_of_a_convolution_layer_and_the_head_is_used() -> None:
     assert network.get_layer("pool_1").output.shape == (None, 8, 8, 5)
 
 
-def test_layers_that_shrink_the_image_to_nothing_are_refused() -> None:
-    layers = [{"filters": 2, "pool": 2}] * 5
-    with pytest.raises(InputError, match="layer 4 needs at least 3 pixels and gets 2x2 of images"):
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([{"filters": 2, "pool": 2}] * 5, "layer 4 needs 3x3 pixels where only 2x2 are left"),
+        ([{"filters": 2, "kernel_size": 31, "pool": 3}], "layer 1 needs 3x3 .* only 2x2"),
+        ([{"filters": 2, "padding": "same", "pool": 8}] * 3, "layer 2 .* only 4x4"),
+    ],
+)
+def test_layers_that_shrink_the_image_to_nothing_are_refused(layers: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         CNNModel(config(conv_layers=layers), (32, 32, 3))
 
 
@@ -135,8 +142,43 @@ def test_one_plain_sgd_step_is_worked_out_by_hand(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_not_finite_stops_with_the_epoch(tmp_path: Path) -> None:
     model = CNNModel(config(optimizer="sgd", learning_rate=100, epochs=30), (32, 32, 3))
-    with pytest.raises(InputError, match=r"the loss is (nan|inf) in epoch \d+ of 30; a lower"):
+    with pytest.raises(
+        InputError, match=r"not finite in epoch \d+ of 30 \(loss (nan|inf)\); a lower"
+    ):
         model.fit(random_split(64), random_split(8), tmp_path / "c.csv")
+
+
+def test_weights_that_the_last_step_broke_are_not_kept(tmp_path: Path) -> None:
+    model = CNNModel(config(optimizer="sgd", epochs=1), (32, 32, 3))
+    weights = [np.array(w.numpy()) for w in model.network.weights]
+    weights[-1][:] = [np.inf, 0]  # p_real is NaN from here on
+    model.network.set_weights(weights)
+    with pytest.raises(InputError, match="not finite in epoch 1 of 1"):
+        model.fit(random_split(8), random_split(8), tmp_path / "c.csv")
+
+
+def test_part_of_the_validation_images_holds_both_labels(tmp_path: Path) -> None:
+    """Images come sorted by label, and the curves of one label alone say nothing."""
+    changes: dict[str, Any] = {"epochs": 1, "batch_size": 8, "validation_steps": 2}
+    model = CNNModel(config(**changes, conv_layers=[{"filters": 2}]), (32, 32, 3))
+    model.network.set_weights([np.zeros_like(w.numpy()) for w in model.network.weights])
+    seen: list[int] = []
+
+    class Noting:
+        """Stands for sorted labels; notes which are read."""
+
+        def __len__(self) -> int:
+            return 64
+
+        def __getitem__(self, numbers: Any) -> np.ndarray:
+            labels = (np.arange(64) >= 32).astype(np.uint8)[numbers]
+            seen.extend(labels)
+            return labels
+
+    validation = Split(random_split(64).images, Noting())  # type: ignore[arg-type]
+    model.fit(random_split(8), validation, tmp_path / "c.csv")
+    assert len(seen) == 16
+    assert set(seen) == {0, 1}
 
 
 def test_cosine_with_warm_up_rises_and_falls_to_zero() -> None:
@@ -146,6 +188,12 @@ def test_cosine_with_warm_up_rises_and_falls_to_zero() -> None:
     rate = [float(optimizer._learning_rate(step)) for step in (0, 10, 20, 60, 100)]
     # Linear to 0.5 over 20 steps, then a half cosine over the other 80.
     assert rate == pytest.approx([0, 0.25, 0.5, 0.25, 0], abs=1e-6)
+
+
+def test_a_warm_up_leaves_at_least_one_step_to_fall() -> None:
+    chosen = config(schedule="cosine", warmup_epochs=0.9, epochs=1, learning_rate=0.5)
+    rate = [float(_optimizer(chosen, steps=2)._learning_rate(step)) for step in (0, 1, 2)]
+    assert rate == pytest.approx([0, 0.5, 0], abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "nadam"])
