@@ -47,6 +47,7 @@ clean: ## remove the virtual environment (never data or results)
 	$(PYTHON) -m venv .venv
 
 .venv/pipeline: requirements.txt | .venv/bin/python
+	@echo "installing TensorFlow, DVC and what they need into .venv: a minute or two"
 	python -m pip install --quiet --require-hashes -r requirements.txt
 	@touch $@
 

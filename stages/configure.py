@@ -43,10 +43,10 @@ def resolve(train: Any, variants: Any) -> dict[str, dict[str, Any]]:
     for name, changes in variants.items():
         where = f"{PARAMS_FILE}: variants.{name}"
         # The name becomes a file's and a DVC stage's, on every file system.
-        if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
             raise InputError(
-                f"{where}: a name has lower-case letters, digits, - and _, and starts with "
-                f"a letter or digit, found {name!r}"
+                f"{where}: a name has at most 64 lower-case letters, digits, - and _, and starts "
+                f"with a letter or digit, found {name!r}"
             )
         if not isinstance(changes, dict):
             raise InputError(f"{where}: expected keys of train and values, found {changes!r}")

@@ -1,4 +1,4 @@
-"""Writing outputs so that a reader sees the old one or the new one, never half of one."""
+"""Writing outputs so that a reader never sees half of one."""
 
 import shutil
 from collections.abc import Iterator
@@ -20,8 +20,14 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         if path.is_dir():
-            shutil.rmtree(path)
-        temporary.replace(path)
+            # A folder cannot be replaced in one step: the old one steps aside first.
+            aside = path.with_name(f".tmp-old-{path.name}")
+            _remove(aside)
+            path.replace(aside)
+            temporary.replace(path)
+            _remove(aside)
+        else:
+            temporary.replace(path)
     finally:
         _remove(temporary)
 

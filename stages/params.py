@@ -90,6 +90,12 @@ def _sentence(schema: type[BaseModel], problem: Any, where: str) -> str:
             return f"{place}: unknown key; did you mean '{nearest(key, known)}'?"
         case "missing":
             return f"{place}: missing"
+        case "model_type":
+            return f"{place}: must be keys and values, found {_show(problem['input'])}"
+        case "too_short" | "too_long" as bound:
+            number = problem["ctx"]["min_length" if bound == "too_short" else "max_length"]
+            least = "at least" if bound == "too_short" else "at most"
+            return f"{place}: must have {least} {number} entries, found {_show(problem['input'])}"
         case "value_error":
             return f"{place}: {problem['ctx']['error']}"
         case _:

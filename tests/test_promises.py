@@ -235,7 +235,7 @@ def test_a_wrong_value_is_one_line_and_leaves_earlier_outputs(project: Project) 
         ),
         "variants.sgd.epochs": ("20", "variants.sgd.epochs: must be a valid integer, found '20'"),
         "source.duplicates": ("keep", "must be 'drop', 'report' or 'error', found 'keep'"),
-        "preprocess.image_size": ([32], "image_size: List should have at least 2 items"),
+        "preprocess.image_size": ([32], "image_size: must have at least 2 entries, found [32]"),
         "evaluate.batch_size": (0, "evaluate.batch_size: must be greater than or equal to 1"),
         "compare.baseline": ("bsae", "no variant 'bsae'; did you mean 'base'?"),
     }
