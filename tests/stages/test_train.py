@@ -149,12 +149,15 @@ def test_a_loss_that_is_not_finite_stops_with_the_epoch(tmp_path: Path) -> None:
 
 
 def test_weights_that_the_last_step_broke_are_not_kept(tmp_path: Path) -> None:
-    model = CNNModel(config(optimizer="sgd", epochs=1), (32, 32, 3))
-    weights = [np.array(w.numpy()) for w in model.network.weights]
-    weights[-1][:] = [np.inf, 0]  # p_real is NaN from here on
-    model.network.set_weights(weights)
-    with pytest.raises(InputError, match="not finite in epoch 1 of 1"):
-        model.fit(random_split(8), random_split(8), tmp_path / "c.csv")
+    changes: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 100, "epochs": 1}
+    layers = [{"filters": 2}]
+    model = CNNModel(config(**changes, conv_layers=layers, dense_units=0), (32, 32, 3))
+    kernel, bias, last_kernel, last_bias = (w.numpy() for w in model.network.weights)
+    # The loss of this only step is finite, the gradient of the first layer is not.
+    last_kernel = np.full_like(last_kernel, 1e36) * [1, -1]
+    model.network.set_weights([np.full_like(kernel, 1e-20), bias, last_kernel, last_bias])
+    with pytest.raises(InputError, match=r"not finite in epoch 1 of 1 \(loss \d"):
+        model.fit(random_split(32), random_split(8), tmp_path / "c.csv")
 
 
 def test_part_of_the_validation_images_holds_both_labels(tmp_path: Path) -> None:
