@@ -23,9 +23,20 @@ AnySchema = TypeVar("AnySchema", bound=Schema)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 as PyYAML reads it, but `1e-3` is a number, as it is for DVC (YAML 1.2)."""
+    """YAML 1.1 as PyYAML reads it, but where DVC, which reads YAML 1.2, would see another value.
+
+    `1e-3` is a number, and `off`, `no` and their like are texts: of truth values there are only
+    `true` and `false`, https://yaml.org/spec/1.2.2/#103-core-schema.
+    """
 
 
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
