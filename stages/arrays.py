@@ -1,5 +1,6 @@
 """The processed images of a split, as preprocess writes them and train and evaluate read them."""
 
+import mmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,18 @@ class Split(NamedTuple):
     """uint8, [N, height, width, 3], RGB, 0..255; memory-mapped, so it may exceed the memory."""
     labels: np.ndarray
     """uint8, [N]; 0 is REAL, 1 is FAKE."""
+
+
+def read(images: np.ndarray, numbers: np.ndarray | slice) -> np.ndarray:
+    """Return a copy of the images with these numbers; if they are in a file, let go of it.
+
+    The system counts all that was ever read of a mapped file as this process's memory until it is
+    told otherwise. To read a page again is quick: the system keeps it as long as it can.
+    """
+    copy = np.array(images[numbers])
+    if isinstance(images.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        images.base.madvise(mmap.MADV_DONTNEED)
+    return copy
 
 
 def load_split(name: str) -> Split:

@@ -21,7 +21,7 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from stages.arrays import load_split
+from stages.arrays import load_split, read
 from stages.command import InputError, command_line, run
 from stages.files import replacing
 from stages.manifest import LABELS, MANIFEST, read_used
@@ -60,7 +60,7 @@ class EvaluateModel:
         if images.shape[1:] != expected:
             raise InputError(f"the model takes images of {expected}, found {images.shape[1:]}")
         starts = range(0, len(images), self.batch_size)
-        batches = (np.asarray(images[start : start + self.batch_size]) for start in starts)
+        batches = (read(images, slice(start, start + self.batch_size)) for start in starts)
         return np.concatenate([self.network.predict_on_batch(batch)[:, 1] for batch in batches])
 
 

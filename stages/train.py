@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.arrays import Split, load_split
+from stages.arrays import Split, load_split, read
 from stages.command import InputError, command_line, run
 from stages.config import ModelConfig
 from stages.files import replacing
@@ -209,12 +209,12 @@ class _Order:
 def _dataset(split: Split, steps: int, batch: Callable[[int], np.ndarray]) -> tf.data.Dataset:
     """Return `steps` batches of images and labels; `batch` says which images are in each."""
 
-    def read(step: int) -> tuple[np.ndarray, np.ndarray]:
+    def read_batch(step: int) -> tuple[np.ndarray, np.ndarray]:
         numbers = batch(int(step))
-        return split.images[numbers], split.labels[numbers]
+        return read(split.images, numbers), split.labels[numbers]
 
     def read_step(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = tf.numpy_function(read, [step], (tf.uint8, tf.uint8))
+        images, labels = tf.numpy_function(read_batch, [step], (tf.uint8, tf.uint8))
         images = tf.ensure_shape(images, (None, *split.images.shape[1:]))
         return images, tf.ensure_shape(labels, (None,))
 
