@@ -1,8 +1,14 @@
-"""The command line of a stage: its help, and how it refuses a wrong input."""
+"""The command line of a stage: its help, its refusal of wrong inputs, its end with DVC."""
 
 import argparse
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
+
+import psutil
 
 
 class InputError(Exception):
@@ -20,9 +26,52 @@ def command_line(module: str, description: str | None) -> argparse.ArgumentParse
 
 def run(main: Callable[[], None]) -> None:
     """Call `main`; if it raises `InputError`, end with status 1 and one line on standard error."""
+    if "DVC_STAGE" in os.environ:
+        # A stage that outlives a killed `dvc repro` would write beside the next one.
+        _end_with_dvc()
     try:
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("error: interrupted")
+
+
+def _end_with_dvc() -> None:
+    """End this process soon after the DVC that started it has ended, however that happened.
+
+    A shell may stand between the two and live on, so every process up to DVC is watched.
+    """
+    ancestors = psutil.Process().parents()
+    if not any("python" in _name(process) or _is_dvc(process) for process in ancestors):
+        sys.exit(1)  # DVC, a Python program, has ended before this process came so far
+    place = next((n for n, process in enumerate(ancestors) if _is_dvc(process)), 0)
+    watched = ancestors[: place + 1]
+
+    def watch() -> None:
+        while all(_lives(process) for process in watched):
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
+
+
+def _is_dvc(process: psutil.Process) -> bool:
+    try:
+        return "dvc" in [Path(part).name for part in process.cmdline()[:3]]
+    except psutil.Error:
+        return False
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,30 +1,100 @@
 """From an image file to pixels: the one way in which every stage and tool decodes."""
 
 import io
+import warnings
+from typing import Annotated, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from pydantic import Field
 
-from stages.command import InputError
+from stages.params import Schema
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+BYTES_PER_PIXEL = 8
+"""Of the largest uncompressed file: four channels of 16 bits."""
+
+# Pillow's own limit gives way to `decode.max_pixels`.
+Image.MAX_IMAGE_PIXELS = None
+# What Pillow warns of (odd metadata, mostly) is either harmless or becomes an UnreadableImageError.
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
 
 
-def decode(data: bytes, name: str) -> Image.Image:
-    """Return the image file `data` as 8-bit RGB, turned as its EXIF orientation says.
+class DecodeParams(Schema):
+    """The block `decode` of params.yaml."""
+
+    background: list[Annotated[int, Field(ge=0, le=255)]] = Field(
+        min_length=3,
+        max_length=3,
+        description="red, green and blue behind transparent pixels, and beside padded images",
+    )
+    max_pixels: int = Field(ge=1, description="an image of more pixels is not decoded")
+
+
+class UnreadableImageError(Exception):
+    """A file that is no image that can be decoded; the message says why."""
+
+
+class Decoded(NamedTuple):
+    """An image as its file stores it, and as the networks see it."""
+
+    stored: Image.Image
+    rgb: Image.Image
+
+
+def require_size(size: int, params: DecodeParams) -> None:
+    """Refuse a file of `size` bytes that cannot be an image before it is read into memory.
 
     Raises:
-        InputError: `data` is no complete image of 8 bits a colour; the message names `name`.
+        UnreadableImageError: it is empty, or larger than any file of `max_pixels` pixels need be.
+    """
+    if size == 0:
+        raise UnreadableImageError("an empty file")
+    if size > BYTES_PER_PIXEL * params.max_pixels:
+        raise UnreadableImageError(
+            f"{size} bytes are more than an image of decode.max_pixels, {params.max_pixels}, needs"
+        )
+
+
+def decode(data: bytes, params: DecodeParams) -> Decoded:
+    """Return the image file `data` as it is stored, and its first frame as 8-bit RGB.
+
+    It is turned as its EXIF orientation says. Of 16 bits a channel the upper 8 are kept, as Pillow
+    does for colours. Transparent pixels show the background. Colour profiles are not applied.
+
+    Raises:
+        UnreadableImageError: `data` is cut off, no image, too large, or of 32 bits a channel.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.mode.startswith(("I", "F")):
-                raise InputError(
-                    f"{name}: expected 8 bits a colour, found Pillow's mode {image.mode}"
-                )
-            return ImageOps.exif_transpose(image).convert("RGB")
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = image.size
+        if width * height > params.max_pixels:
+            raise UnreadableImageError(
+                f"{width}x{height} pixels are more than decode.max_pixels, {params.max_pixels}"
+            )
+        image.load()
+        return Decoded(image, _to_rgb(image, params.background))
+    except UnreadableImageError:
+        raise
     except UnidentifiedImageError:
-        raise InputError(f"{name}: not an image") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{name}: not a readable image: {error}") from None
+        raise UnreadableImageError(
+            f"not an image of a known format: {', '.join(FORMATS)}"
+        ) from None
+    except Exception as error:  # damaged files make Pillow raise errors of many kinds
+        raise UnreadableImageError(f"damaged or cut off: {error}") from None
+
+
+def _to_rgb(image: Image.Image, background: list[int]) -> Image.Image:
+    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise UnreadableImageError("32 bits a channel, and at most 16 are known")
+    if image.has_transparency_data:
+        behind = Image.new("RGBA", image.size, (*background, 255))
+        image = Image.alpha_composite(behind, image.convert("RGBA"))
+    return image.convert("RGB")
 
 
 def to_array(image: Image.Image) -> np.ndarray:

@@ -6,23 +6,32 @@ Out: data/processed/<split>/images.npy and labels.npy, in the order of the manif
 Pixels stay 0..255: the networks normalise them, so that what is trained is what is served.
 """
 
+import math
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import IO, Annotated, Literal
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from PIL import Image, ImageOps
 from pydantic import Field
 from tqdm import tqdm
 
-from stages.archive import read_files
+from stages.archive import data_size, read_files
 from stages.arrays import PROCESSED
 from stages.command import InputError, command_line, run
-from stages.files import replacing
-from stages.manifest import LABELS, MANIFEST, SPLITS, read_used
+from stages.files import naming, replacing
+from stages.manifest import LABELS, SPLITS, read_used
+from stages.parallel import (
+    BATCH_BYTES,
+    File,
+    add_processes_option,
+    batches,
+    in_order,
+    processes_for,
+)
 from stages.params import Schema, read_block
-from stages.pixels import decode, to_array
+from stages.pixels import DecodeParams, UnreadableImageError, decode, to_array
 
 
 class PreprocessParams(Schema):
@@ -34,20 +43,55 @@ class PreprocessParams(Schema):
     resample: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = Field(
         description="Pillow's filter for images of another size"
     )
+    aspect: Literal["stretch", "crop", "pad"] = Field(
+        description="how an image of another shape fits: distorted, its middle, or with borders"
+    )
 
 
 class Preprocess:
     """Brings images to one size."""
 
-    def __init__(self, params: PreprocessParams):
+    def __init__(
+        self, params: PreprocessParams, decoding: DecodeParams, processes: int | None = None
+    ):
+        """Describe the size.
+
+        Args:
+            processes: how many decode images, by default as many as is quickest. Any number gives
+                the same result.
+        """
         self.height, self.width = params.image_size
         self.filter = Image.Resampling[params.resample.upper()]
+        self.aspect = params.aspect
+        self.decoding, self.processes = decoding, processes
 
     def resize(self, image: Image.Image) -> np.ndarray:
         """Return an RGB `image` in the size of params: uint8, [height, width, 3], 0..255."""
-        if image.size != (self.width, self.height):
-            image = image.resize((self.width, self.height), self.filter)
-        return to_array(image)
+        size = (self.width, self.height)
+        if image.size == size:
+            return to_array(image)
+        match self.aspect:
+            case "stretch":
+                return to_array(image.resize(size, self.filter))
+            case "crop":
+                return to_array(ImageOps.fit(image, size, self.filter))
+            case "pad":
+                red, green, blue = self.decoding.background
+                return to_array(ImageOps.pad(image, size, self.filter, (red, green, blue)))
+
+    def resize_files(self, files: list[File]) -> list[tuple[str, np.ndarray]]:
+        """Return name and pixels of each of `files`, names and bytes.
+
+        Raises:
+            InputError: an image cannot be decoded.
+        """
+        resized = []
+        for name, data in files:
+            try:
+                resized.append((name, self.resize(decode(data, self.decoding).rgb)))
+            except UnreadableImageError as problem:
+                raise InputError(f"{name}: unreadable: {problem}; run `dvc repro source`") from None
+        return resized
 
     def write_splits(self, source: Path, used: pd.DataFrame, folders: dict[str, Path]) -> None:
         """Write the images of `source` that `used` lists, and their labels, to each split's folder.
@@ -55,40 +99,53 @@ class Preprocess:
         Raises:
             InputError: `source` does not hold what the manifest lists.
         """
-        images: dict[str, np.ndarray] = {}
+        shape = (self.height, self.width, 3)
+        files: dict[str, IO[bytes]] = {}
         places: dict[str, tuple[str, int]] = {}
-        for split, folder in folders.items():
-            rows = used[used["split"] == split]
-            folder.mkdir()
-            np.save(folder / "labels.npy", rows["label"].map(LABELS.index).to_numpy(np.uint8))
-            images[split] = np.lib.format.open_memmap(
-                folder / "images.npy", "w+", np.uint8, (len(rows), self.height, self.width, 3)
-            )
-            places |= {path: (split, number) for number, path in enumerate(rows["path"])}
+        with ExitStack() as stack:
+            for split, folder in folders.items():
+                stack.enter_context(naming(PROCESSED / split))
+                rows = used[used["split"] == split]
+                folder.mkdir()
+                np.save(folder / "labels.npy", rows["label"].map(LABELS.index).to_numpy(np.uint8))
+                # Written as a file, not as mapped memory: a full disk is then an error of `write`,
+                # and what is written does not count as memory in use.
+                files[split] = stack.enter_context((folder / "images.npy").open("w+b"))
+                header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *shape)}
+                np.lib.format.write_array_header_1_0(files[split], header)
+                start = files[split].tell()
+                for number, path in enumerate(rows["path"]):
+                    places[path] = (split, start + number * math.prod(shape))
 
-        progress = tqdm(total=len(places), desc="preprocess", unit=" images", disable=None)
-        for path, data in read_files(source)[1]:
-            if path in places:
-                split, number = places.pop(path)
-                images[split][number] = self.resize(decode(data, f"{source}: {path}"))
-                progress.update()
-        progress.close()
-        if places:
-            raise InputError(
-                f"{source}: {next(iter(places))} is in {MANIFEST} but not here; "
-                "run `dvc repro source`"
+            processes = self.processes or processes_for(data_size(source))
+            most = max(1, BATCH_BYTES // math.prod(shape))
+            work = batches(read_files(source, places), most)
+            progress = stack.enter_context(
+                tqdm(total=len(places), desc="preprocess", unit=" images", disable=None)
             )
+            for resized in in_order(self.resize_files, work, processes):
+                for path, array in resized:
+                    split, offset = places[path]
+                    with naming(PROCESSED / split):
+                        files[split].seek(offset)
+                        files[split].write(array.tobytes())
+                progress.update(len(resized))
 
 
 def main() -> None:
     parser = command_line("stages.preprocess", __doc__)
     parser.add_argument("source", type=Path, help="the zip, tar or folder that the manifest lists")
-    source = parser.parse_args().source
-    preprocess = Preprocess(read_block("preprocess", PreprocessParams))
+    add_processes_option(parser)
+    arguments = parser.parse_args()
+    params, decoding = (
+        read_block("preprocess", PreprocessParams),
+        read_block("decode", DecodeParams),
+    )
+    preprocess = Preprocess(params, decoding, arguments.processes)
     used = read_used()
     with ExitStack() as stack:
         folders = {split: stack.enter_context(replacing(PROCESSED / split)) for split in SPLITS}
-        preprocess.write_splits(source, used, folders)
+        preprocess.write_splits(arguments.source, used, folders)
 
 
 if __name__ == "__main__":

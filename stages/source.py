@@ -1,244 +1,261 @@
 """source: find every image of the data set and decide what it is used for.
 
 In:  the zip, tar or folder that `source.path` names.
-Out: data/manifest.csv, one row an image, and reports/data.json, the counts.
+Out: data/manifest.csv, one row an image; the audit of the data set: reports/data.json for programs,
+     reports/data.md for people, and the pictures of that page in reports/data.
 
 No image is copied. The manifest says where each one lies, which split and label it belongs to,
 and whether it is used or why not.
 """
 
-import hashlib
 import json
 import re
-from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
 
-import numpy as np
 import pandas as pd
-from pydantic import Field
+from PIL import Image
+from pydantic import Field, field_validator, model_validator
 from tqdm import tqdm
 
-from stages.archive import read_files
+from stages.archive import data_size, list_files, read_files
+from stages.audit import AuditParams, audit
 from stages.command import InputError, command_line, run
-from stages.files import replacing
+from stages.data_page import LISTED, page, pictures, thumbnails, wanted_paths
+from stages.files import naming, replacing
+from stages.fingerprint import Fingerprint, fingerprints, unreadable
+from stages.layout import groups_of, is_litter, label_of, split_of
 from stages.manifest import COLUMNS, LABELS, MANIFEST, SPLITS
+from stages.organise import Samples, carve, mark_duplicates, pixels, take_samples, used
+from stages.parallel import Result, add_processes_option, batches, in_order, processes_for
 from stages.params import Schema, read_block
-from stages.pixels import decode
+from stages.pixels import DecodeParams, UnreadableImageError, require_size
 
 REPORT = Path("reports/data.json")
-CIFAR10_CLASSES = (
-    "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-)  # fmt: skip
+PAGE = Path("reports/data.md")
+PICTURES = Path("reports/data")
 
 
-class Samples(Schema):
-    """How many images of each split to use; null uses all."""
+class LabelFolders(Schema):
+    """The names of folders that hold the images of each label, in any case."""
 
-    train: int | None = Field(None, ge=2, description="training images to use; null: all")
-    validation: int | None = Field(None, ge=2, description="validation images to use; null: all")
-    test: int | None = Field(None, ge=2, description="test images to use; null: all")
+    REAL: list[str] = Field(min_length=1, description="names of folders of photographs")
+    FAKE: list[str] = Field(min_length=1, description="names of folders of generated images")
 
 
 class SourceParams(Schema):
     """The block `source` of params.yaml."""
 
-    path: str = Field(
-        min_length=1, description="a zip, a tar or a folder with train|validation|test/REAL|FAKE"
+    path: str = Field(min_length=1, description="a zip, a tar or a folder")
+    labels: LabelFolders = Field(description="the folders that name each label, in any case")
+    group_pattern: str | None = Field(
+        description="regular expression; images for which it captures the same belong together"
     )
     validation_fraction: float = Field(
-        gt=0, lt=1, description="share of train used for validation where the data set has none"
+        gt=0, lt=1, description="share used for validation where the data set has no such split"
+    )
+    test_fraction: float = Field(
+        gt=0, lt=1, description="share used for test where the data set has no such split"
     )
     duplicates: Literal["drop", "report", "error"] = Field(
         description="images with equal pixels: leave them out, only count them, or stop"
     )
+    on_unreadable: Literal["error", "skip"] = Field(
+        description="images that cannot be decoded: stop, or leave them out"
+    )
     samples: Samples = Field(description="how many images of each split to use, half of each label")
-    seed: int = Field(ge=0, lt=2**32, description="seed of the validation split and of the samples")
+    seed: int = Field(ge=0, lt=2**32, description="seed of the splits and of the samples")
+    audit: AuditParams = Field(description="what to look for in the data set")
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _is_regular_expression(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"must be a regular expression, found {value!r}: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        both = {name.lower() for name in self.labels.REAL}
+        both &= {name.lower() for name in self.labels.FAKE}
+        if both:
+            raise ValueError(f"labels: '{min(both)}' cannot be both REAL and FAKE")
+        if self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError("validation_fraction and test_fraction leave nothing to train on")
+        return self
+
+
+class Found(NamedTuple):
+    """What a data set holds."""
+
+    images: pd.DataFrame
+    """One row an image: path, split, label, group, and its fingerprint."""
+    passed_over: dict[str, int]
+    """How many files are no images: the litter of operating systems, and others."""
 
 
 class Images:
     """The images of a data set: `read` finds them, `organise` decides what each is used for."""
 
-    def __init__(self, params: SourceParams):
-        self.params = params
+    def __init__(self, params: SourceParams, decoding: DecodeParams, processes: int | None = None):
+        """Describe a data set.
 
-    def read(self) -> pd.DataFrame:
-        """Return the manifest as found: one row an image, sorted, every status `used`.
+        Args:
+            processes: how many decode images, by default as many as is quickest. Any number gives
+                the same result.
+        """
+        self.params, self.decoding = params, decoding
+        self.path = Path(params.path)
+        self.processes = processes
+
+    def read(self) -> Found:
+        """Return the images as they are in the data set; without splits, all are in train.
 
         Raises:
-            InputError: the archive or an image cannot be read, or a path names no split or label.
+            InputError: the data set cannot be read, a path names two labels or none, an image is
+                unreadable and `on_unreadable` does not skip it.
         """
-        total, files = read_files(Path(self.params.path))
-        rows, seen = [], set()
-        for path, data in tqdm(files, total=total, desc="source", unit=" images", disable=None):
-            split, label = _split_and_label(path)
-            image = decode(data, f"{self.params.path}: {path}")
-            digest = hashlib.sha256(image.tobytes()).hexdigest()
-            if path in seen:
-                raise InputError(f"{self.params.path}: {path}: twice in the archive")
-            seen.add(path)
-            rows.append((path, split, label, _group(path), *image.size, digest, "used"))
-        table = pd.DataFrame(rows, columns=COLUMNS)
-        return table.sort_values(["split", "label", "path"], ignore_index=True)
+        sizes = list_files(self.path)
+        try:
+            places, passed_over = self._places(sizes)
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from None
+        impossible = {}
+        for path in places:
+            try:
+                require_size(sizes[path], self.decoding)
+            except UnreadableImageError as problem:
+                impossible[path] = unreadable(problem)
+        rows = []
+        for path, found in chain(impossible.items(), self._decode(places.keys() - impossible)):
+            if found.status != "used" and self.params.on_unreadable == "error":
+                raise InputError(
+                    f"{self.path}: {path}: {found.status}; "
+                    "`source.on_unreadable: skip` leaves such images out"
+                )
+            rows.append((path, *places[path], *found))
+        images = pd.DataFrame(
+            rows, columns=["path", "split", "label", "group", *Fingerprint._fields]
+        )
+        images = images.sort_values(["split", "label", "path"], ignore_index=True)
+        return Found(images, passed_over)
+
+    def _places(
+        self, paths: Iterable[str]
+    ) -> tuple[dict[str, tuple[str, str, str]], dict[str, int]]:
+        """Return split, label and group of each image, and how many other files there are."""
+        folders = {name.lower(): "REAL" for name in self.params.labels.REAL}
+        folders |= {name.lower(): "FAKE" for name in self.params.labels.FAKE}
+        litter = others = 0
+        labels: dict[str, str] = {}
+        for path in paths:
+            if is_litter(path):
+                litter += 1
+            elif (label := label_of(path, folders)) is None:
+                others += 1
+            else:
+                labels[path] = label
+        splits = {path: split_of(path) for path in labels}
+        without = [path for path, split in splits.items() if split is None]
+        if 0 < len(without) < len(splits):
+            example = next(path for path, split in splits.items() if split)
+            raise InputError(
+                f"{without[0]}: no folder of its path names a split, as one of "
+                f"{example} does; name one in every path, or in none"
+            )
+        groups = groups_of(list(labels), self.params.group_pattern)
+        places = {
+            path: (splits[path] or "train", label, group)
+            for (path, label), group in zip(labels.items(), groups, strict=True)
+        }
+        return places, {"litter": litter, "other files": others}
+
+    def _decode(self, wanted: Collection[str]) -> Iterator[tuple[str, Fingerprint]]:
+        work = self._in_processes(fingerprints, wanted)
+        with tqdm(total=len(wanted), desc="source", unit=" images", disable=None) as progress:
+            for found in work:
+                yield from found
+                progress.update(len(found))
+
+    def thumbnails(self, wanted: Collection[str]) -> dict[str, Image.Image]:
+        """Return a small picture of each of the images `wanted`, by path."""
+        return dict(chain.from_iterable(self._in_processes(thumbnails, wanted)))
+
+    def _in_processes(
+        self, function: Callable[..., list[Result]], wanted: Collection[str]
+    ) -> Iterator[list[Result]]:
+        processes = self.processes or processes_for(data_size(self.path))
+        files = read_files(self.path, wanted)
+        return in_order(partial(function, params=self.decoding), batches(files), processes)
 
     def organise(self, found: pd.DataFrame) -> pd.DataFrame:
-        """Return the manifest with duplicates, validation split and samples decided.
+        """Return the manifest of the images `found`: duplicates, splits and samples decided.
 
         Raises:
             InputError: duplicates are not allowed, a split lacks a label or is too small.
         """
-        self._require_labels(found, ("train", "test"))
-        manifest = _mark_duplicates(found, self.params.duplicates)
-        if "validation" not in set(manifest["split"]):
-            manifest = _carve_validation(
-                manifest, self.params.validation_fraction, self.params.seed
-            )
-        manifest = _take_samples(manifest, self.params.samples, self.params.seed)
+        params = self.params
+        manifest = found[COLUMNS]
+        given = set(manifest["split"])
+        self._require_labels(manifest, [split for split in SPLITS if split in given | {"train"}])
+        if params.duplicates == "error":
+            self._refuse_duplicates(manifest)
+        if params.duplicates == "drop":
+            manifest = mark_duplicates(manifest)
+        fractions = {"test": params.test_fraction, "validation": params.validation_fraction}
+        fractions = {split: share for split, share in fractions.items() if split not in given}
+        if fractions:
+            self._require_labels(manifest, ["train"])
+            manifest = carve(manifest, fractions, params.group_pattern is not None, params.seed)
+        manifest = take_samples(manifest, params.samples, params.seed)
         self._require_labels(manifest, SPLITS)
         return manifest.sort_values(["split", "label", "path"], ignore_index=True)
 
-    def _require_labels(self, manifest: pd.DataFrame, splits: tuple[str, ...]) -> None:
+    def _require_labels(self, manifest: pd.DataFrame, splits: Iterable[str]) -> None:
         for split in splits:
             for label in LABELS:
-                if not _used(manifest, split, label).any():
+                if not used(manifest, split, label).any():
                     raise InputError(
-                        f"{self.params.path}: no {label} image to use in split '{split}'; "
+                        f"{self.path}: no {label} image to use in split '{split}'; "
                         "each of train, validation and test needs images of both labels"
                     )
 
-
-def _split_and_label(path: str) -> tuple[str, str]:
-    """Return the split and the label that the folders of `path` name."""
-    folders = PurePosixPath(path).parts[:-1]
-    splits = [name for name in folders if name in SPLITS]
-    labels = [name for name in folders if name in LABELS]
-    if len(splits) != 1 or len(labels) != 1:
-        raise InputError(
-            f"{path}: expected one folder of {'|'.join(SPLITS)} and one of {'|'.join(LABELS)} "
-            f"in its path, found {splits + labels or 'none'}"
-        )
-    return splits[0], labels[0]
+    def _refuse_duplicates(self, manifest: pd.DataFrame) -> None:
+        readable = manifest[manifest["status"] == "used"]
+        key = pixels(readable)
+        copies = key.duplicated()
+        if copies.any():
+            example = readable["path"][key == key[copies].iloc[0]]
+            raise InputError(
+                f"source.duplicates: {example.iloc[1]} has the pixels of {example.iloc[0]}, "
+                f"and so on, {copies.sum()} in all; set it to 'drop' to leave such images out"
+            )
 
 
-def _group(path: str) -> str:
-    """Return the CIFAR-10 class that CIFAKE's file names carry: none is airplane, (2) automobile.
-
-    Source: the data set's page, https://www.kaggle.com/datasets/birdy654/cifake-real-and-ai-generated-synthetic-images
-    """
-    match = re.fullmatch(r"\d+(?: \((\d+)\))?", PurePosixPath(path).stem)
-    number = int(match[1] or 1) if match else 0
-    return CIFAR10_CLASSES[number - 1] if 1 <= number <= len(CIFAR10_CLASSES) else ""
-
-
-def _pixels(table: pd.DataFrame) -> pd.Series:
-    """Return a key that two images share exactly when their size and all their pixels agree."""
-    return table["width"].astype(str) + "x" + table["height"].astype(str) + ":" + table["sha256"]
-
-
-def _mark_duplicates(found: pd.DataFrame, policy: str) -> pd.DataFrame:
-    """Return `found` with a status for each image that must not be used.
-
-    The test split stays whole. An image is left out of train if it is in test or earlier in
-    train, and out of validation if it is in test or in train.
-    """
-    key = _pixels(found)
-    first_path = {
-        split: found["path"][found["split"] == split].groupby(key).first() for split in SPLITS
-    }
-    train, validation = found["split"] == "train", found["split"] == "validation"
-    original = pd.Series(np.nan, index=found.index, dtype=object)
-    original[train] = key[train].map(first_path["train"])
-    original[original == found["path"]] = np.nan
-    original[validation] = key[validation].map(first_path["train"])
-    outside_test = train | validation
-    original[outside_test] = key[outside_test].map(first_path["test"]).fillna(original)
-
-    copies = key.duplicated()
-    if policy == "error" and copies.any():
-        example = found[key == key[copies].iloc[0]]["path"]
-        raise InputError(
-            f"source.duplicates: {example.iloc[1]} has the pixels of {example.iloc[0]}, "
-            f"and so on, {copies.sum()} in all; set it to 'drop' to leave such images out"
-        )
-    repeated = original.notna()
-    if policy == "report":
-        return found
-    status = found["status"].mask(repeated, "duplicate of " + original.fillna("").astype(str))
-    return found.assign(status=status)
-
-
-def _carve_validation(manifest: pd.DataFrame, fraction: float, seed: int) -> pd.DataFrame:
-    """Return `manifest` with `fraction` of train moved to validation, by label and group.
-
-    Where a group has a single image, by label alone.
-    """
-    # Imported here: it takes a second, and most data sets bring a validation split.
-    from sklearn.model_selection import train_test_split
-
-    train = manifest[(manifest["split"] == "train") & (manifest["status"] == "used")]
-    strata = train["label"] + "/" + train["group"]
-    if strata.value_counts().min() < 2:
-        strata = train["label"]  # a group of one image cannot be divided
-    try:
-        _, chosen = train_test_split(
-            train.index,
-            test_size=fraction,
-            stratify=strata,
-            random_state=seed,
-        )
-    except ValueError as error:
-        raise InputError(
-            f"source.validation_fraction: cannot take {fraction} of {len(train)} training images "
-            f"for validation: {error}"
-        ) from None
-    split = manifest["split"].mask(manifest.index.isin(chosen), "validation")
-    return manifest.assign(split=split)
-
-
-def _take_samples(manifest: pd.DataFrame, samples: Samples, seed: int) -> pd.DataFrame:
-    """Return `manifest` with all but the wanted number of images of a split 'not sampled'."""
-    status = manifest["status"].copy()
-    for split_number, split in enumerate(SPLITS):
-        wanted = getattr(samples, split)
-        if wanted is None:
-            continue
-        for label_number, label in enumerate(LABELS):
-            rows = manifest.index[_used(manifest, split, label)]
-            # An odd number gives REAL the one image more.
-            share = (wanted + 1 - label_number) // 2
-            if share > len(rows):
-                raise InputError(
-                    f"source.samples.{split}: {wanted} needs {share} {label} images, "
-                    f"and there are {len(rows)}"
-                )
-            random = np.random.default_rng([seed, split_number, label_number])
-            taken = random.choice(len(rows), size=share, replace=False)
-            status[rows.delete(taken)] = "not sampled"
-    return manifest.assign(status=status)
-
-
-def _used(manifest: pd.DataFrame, split: str, label: str) -> pd.Series:
-    return (
-        (manifest["split"] == split) & (manifest["label"] == label) & (manifest["status"] == "used")
-    )
-
-
-def count(found: pd.DataFrame, manifest: pd.DataFrame) -> dict[str, Any]:
-    """Return how many images were found and are used, and how many share their pixels.
-
-    `train_in_test` counts the images of train that are also in test, `inside_train` the copies
-    in train beyond the first, and so on.
-    """
-    key = _pixels(found)
-    keys = {split: key[found["split"] == split] for split in SPLITS}
-    duplicates = {
-        f"{split}_in_{other}": int(keys[split].isin(keys[other]).sum())
-        for split, other in (("train", "test"), ("validation", "test"), ("validation", "train"))
-    }
-    inside = {f"inside_{split}": int(keys[split].duplicated().sum()) for split in SPLITS}
+def count(found: Found, manifest: pd.DataFrame) -> dict[str, Any]:
+    """Return how many images of each split, label and group there are, and are in use."""
+    in_use = manifest[manifest["status"] == "used"]
+    groups = in_use["group"][in_use["group"] != ""].value_counts()
+    largest = sorted(groups.index, key=lambda name: (-groups[name], name))[:LISTED]
+    why = manifest["status"].str.extract("^(unreadable|duplicate|not sampled)", expand=False)
     return {
-        "found": _count_labels(found),
-        "used": _count_labels(manifest[manifest["status"] == "used"]),
-        "duplicates": duplicates | inside,
+        "found": _count_labels(found.images),
+        "used": _count_labels(in_use),
+        "left_out": {
+            reason: int((why == reason).sum())
+            for reason in ("unreadable", "duplicate", "not sampled")
+        },
+        "passed_over": found.passed_over,
+        "groups": {
+            "number": len(groups),
+            "largest": {name: _count_labels(in_use[in_use["group"] == name]) for name in largest},
+        },
     }
 
 
@@ -253,14 +270,40 @@ def _count_labels(table: pd.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def main() -> None:
-    command_line("stages.source", __doc__).parse_args()
-    images = Images(read_block("source", SourceParams))
+    parser = command_line("stages.source", __doc__)
+    add_processes_option(parser)
+    processes = parser.parse_args().processes
+    params, decoding = read_block("source", SourceParams), read_block("decode", DecodeParams)
+    images = Images(params, decoding, processes)
     found = images.read()
-    manifest = images.organise(found)
+    manifest = images.organise(found.images)
+    result = audit(
+        found.images, manifest, params.audit, params.group_pattern is not None, params.seed
+    )
+    for finding in result.findings:
+        text = f"source.audit.{finding.name}: {finding.message}"
+        if finding.level == "error":
+            raise InputError(f"{text}; `warn` instead of `error` goes on and shows them in {PAGE}")
+        print(f"warning: {text}", file=sys.stderr)
     counts = count(found, manifest)
-    with replacing(MANIFEST) as manifest_file, replacing(REPORT) as report_file:
-        manifest.to_csv(manifest_file, index=False, lineterminator="\n")
-        report_file.write_text(json.dumps(counts, indent=2) + "\n")
+    report = counts | result.numbers | {"findings": [f._asdict() for f in result.findings]}
+    shown = images.thumbnails(wanted_paths(manifest, result.near_pairs))
+    with (
+        replacing(MANIFEST) as manifest_file,
+        replacing(REPORT) as report_file,
+        replacing(PAGE) as page_file,
+        replacing(PICTURES) as folder,
+    ):
+        with naming(MANIFEST):
+            manifest.to_csv(manifest_file, index=False, lineterminator="\n")
+        with naming(REPORT):
+            report_file.write_text(json.dumps(report, indent=2) + "\n")
+        with naming(PAGE):
+            page_file.write_text(page(params.path, manifest, counts, result))
+        with naming(PICTURES):
+            folder.mkdir()
+            for name, picture in pictures(manifest, result.near_pairs, shown).items():
+                picture.save(folder / name)
     for split, labels in counts["used"].items():
         print(f"{split}: {labels['REAL']} REAL, {labels['FAKE']} FAKE")
 

@@ -7,11 +7,14 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
+
+from stages.params import AnySchema, read_yaml, validate
 
 REPOSITORY = Path(__file__).parents[1]
 CIFAKE = Path(os.environ.get("CIFAKE_DIR", REPOSITORY / "data"))
@@ -22,6 +25,11 @@ def png(pixels: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+def flat(value: int) -> bytes:
+    """Return a 4x4 image whose pixels all have `value`, as a PNG file."""
+    return png(np.full((4, 4, 3), value, np.uint8))
 
 
 def small_data_set(counts: dict[str, int], seed: int = 0) -> dict[str, bytes]:
@@ -42,6 +50,12 @@ def write_zip(path: Path, files: dict[str, bytes]) -> Path:
         for name, data in files.items():
             archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), data)
     return path
+
+
+def default_block(block: str, schema: type[AnySchema], **changes: Any) -> AnySchema:
+    """Return a block of this repository's params.yaml with `changes` to its keys."""
+    values = read_yaml(REPOSITORY / "params.yaml")[block]
+    return validate(schema, values | changes, block)
 
 
 def edit_params(root: Path, changes: dict) -> None:

@@ -50,7 +50,7 @@ def test_it_is_the_default_and_what_the_recipe_made() -> None:
 
 def test_it_has_the_size_and_layout_of_the_studys_images() -> None:
     source = images(ARCHIVE)
-    found = source.read()
+    found = source.read().images
     assert used(source.organise(found)) == {"train": 800, "validation": 735, "test": 1000}
     balance = found.groupby(["split", "label"]).size()
     assert balance.to_dict() == {

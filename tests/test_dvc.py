@@ -180,14 +180,26 @@ def test_back_to_an_earlier_value_trains_nothing(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_data_in_each_of_dvcs_forms(project: Project, tmp_path: Path) -> None:
-    """A folder that DVC tracks as source.path: the same images, so the same arrays."""
+def test_data_in_each_of_dvcs_forms(project: Project) -> None:
+    """An archive in Git, then in DVC, then a folder in DVC, copied or linked: the same arrays."""
     before = project.outputs()
+    project.run("git", "rm", "--quiet", "--cached", "data/small.zip")
+    project.run("dvc", "add", "data/small.zip")
+    assert project.repro() == []
+
     shutil.unpack_archive(project.root / "data/small.zip", project.root / "data/folder")
     project.run("dvc", "add", "data/folder")
     edit_params(project.root, {"source.path": "data/folder"})
     assert set(project.repro()) == {"source", "preprocess"}
-    assert project.outputs() == before
+    changed = {path for path, digest in project.outputs().items() if before[path] != digest}
+    assert changed == {"reports/data.md"}, "the page names the data set"
+
+    after = project.outputs()
+    project.run("dvc", "config", "cache.type", "symlink")
+    project.run("dvc", "checkout", "--relink")
+    assert (project.root / "data/folder/train/REAL/0000.png").is_symlink()
+    project.repro("--force", "source", "preprocess")
+    assert project.outputs() == after
 
 
 def test_dvc_get_fetches_the_studys_archive(tmp_path: Path) -> None:

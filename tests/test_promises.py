@@ -38,6 +38,8 @@ EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
         set(),
     ),
     "source, the manifest stays": ({"source.validation_fraction": 0.3}, {"source"}, set()),
+    "the audit": ({"source.audit.short_cuts": "off"}, {"source"}, set()),
+    "decode, the pixels stay": ({"decode.max_pixels": 2000}, {"source", "preprocess"}, set()),
     "evaluate": (
         {"evaluate.batch_size": 7},
         {"evaluate@base", "evaluate@sgd"},
@@ -235,6 +237,8 @@ def test_a_wrong_value_is_one_line_and_leaves_earlier_outputs(project: Project) 
         ),
         "variants.sgd.epochs": ("20", "variants.sgd.epochs: must be a valid integer, found '20'"),
         "source.duplicates": ("keep", "must be 'drop', 'report' or 'error', found 'keep'"),
+        "decode.max_pixels": (0, "decode.max_pixels: must be greater than or equal to 1, found 0"),
+        "source.audit.short_cuts": ("no", "must be 'error', 'warn' or 'off', found 'no'"),
         "preprocess.image_size": ([32], "image_size: must have at least 2 entries, found [32]"),
         "evaluate.batch_size": (0, "evaluate.batch_size: must be greater than or equal to 1"),
         "compare.baseline": ("bsae", "no variant 'bsae'; did you mean 'base'?"),

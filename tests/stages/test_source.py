@@ -1,48 +1,36 @@
-"""source: every layout gives the same manifest, and duplicates, splits and samples are right."""
+"""source: whatever the layout, each image gets its split, label, group and use."""
 
 import hashlib
-import shutil
-import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
+from stages.audit import exact_duplicates
 from stages.command import InputError
-from stages.params import validate
+from stages.organise import pixels
+from stages.pixels import DecodeParams
 from stages.source import Images, SourceParams, count
-from tests.helpers import CIFAKE, png, small_data_set, write_zip
+from tests.helpers import CIFAKE, default_block, flat, png, small_data_set, write_zip
 
 COUNTS = {"train": 6, "validation": 3, "test": 4}
-HALF = small_data_set({"train": 1})["train/REAL/0000.png"][:1000]
 
 
-def images(path: Path, **changes: object) -> Images:
-    values = {
-        "path": str(path),
-        "validation_fraction": 0.25,
-        "duplicates": "drop",
-        "samples": {},
-        "seed": 1,
-    }
-    return Images(validate(SourceParams, values | changes, "source"))
+def images(path: Path, processes: int | None = None, **changes: Any) -> Images:
+    params = default_block("source", SourceParams, path=str(path), **changes)
+    return Images(params, default_block("decode", DecodeParams), processes)
 
 
-def manifest_of(path: Path, **changes: object) -> pd.DataFrame:
+def manifest_of(path: Path, **changes: Any) -> pd.DataFrame:
     source = images(path, **changes)
-    return source.organise(source.read())
+    return source.organise(source.read().images)
 
 
 def used(manifest: pd.DataFrame) -> dict[str, int]:
     sizes = manifest[manifest["status"] == "used"].groupby("split").size()
     return {str(split): size for split, size in sizes.items()}
-
-
-def flat(value: int) -> bytes:
-    """Return a 4x4 image whose pixels all have `value`."""
-    return png(np.full((4, 4, 3), value, np.uint8))
 
 
 def test_a_row_describes_the_image(workspace: Path) -> None:
@@ -72,21 +60,18 @@ def test_a_row_describes_the_image(workspace: Path) -> None:
         ("a", ""),
     ],
 )
-def test_the_suffix_names_the_cifar_10_class(workspace: Path, name: str, group: str) -> None:
-    files = small_data_set(COUNTS) | {f"train/REAL/x/{name}.png": flat(9)}
+def test_the_suffix_of_cifakes_names_is_the_cifar_10_class(
+    workspace: Path, name: str, group: str
+) -> None:
+    files = small_data_set(COUNTS)
+    files |= {f"train/REAL/x/{name}.png": flat(9), "train/REAL/7 (3).png": flat(8)}
     manifest = manifest_of(write_zip(workspace / "data.zip", files))
     assert manifest.set_index("path").loc[f"train/REAL/x/{name}.png", "group"] == group
 
 
-def test_zip_tar_and_folder_give_the_same_manifest(workspace: Path) -> None:
-    files = small_data_set(COUNTS)
-    expected = manifest_of(write_zip(workspace / "data.zip", files))
-    assert used(expected) == {"train": 12, "validation": 6, "test": 8}
-    shutil.unpack_archive(workspace / "data.zip", workspace / "folder")
-    pd.testing.assert_frame_equal(manifest_of(workspace / "folder"), expected)
-    for kind, suffix in (("tar", ".tar"), ("gztar", ".tar.gz"), ("xztar", ".tar.xz")):
-        shutil.make_archive(str(workspace / "data"), kind, workspace / "folder")
-        pd.testing.assert_frame_equal(manifest_of(workspace / f"data{suffix}"), expected)
+def test_plain_numbers_alone_are_no_classes(workspace: Path) -> None:
+    manifest = manifest_of(write_zip(workspace / "data.zip", small_data_set(COUNTS)))
+    assert set(manifest["group"]) == {""}
 
 
 @pytest.fixture
@@ -119,22 +104,8 @@ def test_drop_keeps_test_whole_and_train_before_validation(with_duplicates: Path
     }
 
 
-def test_report_uses_all_and_counts(with_duplicates: Path) -> None:
-    source = images(with_duplicates, duplicates="report")
-    found = source.read()
-    manifest = source.organise(found)
-    assert set(manifest["status"]) == {"used"}
-    counts = count(found, manifest)
-    assert counts["duplicates"] == {
-        "train_in_test": 1,
-        "validation_in_test": 1,
-        "validation_in_train": 2,
-        "inside_train": 1,
-        "inside_validation": 0,
-        "inside_test": 1,
-    }
-    assert counts["used"] == counts["found"]
-    assert counts["used"]["train"] == {"REAL": 3, "FAKE": 1}
+def test_report_uses_all(with_duplicates: Path) -> None:
+    assert set(manifest_of(with_duplicates, duplicates="report")["status"]) == {"used"}
 
 
 def test_error_names_a_duplicate(with_duplicates: Path) -> None:
@@ -161,13 +132,14 @@ def test_validation_is_carved_by_label_and_class(workspace: Path) -> None:
         for number in range(8)
     }
     path = write_zip(workspace / "data.zip", files)
-    manifest = manifest_of(path)
+    manifest = manifest_of(path, validation_fraction=0.25)
     carved = manifest[manifest["split"] == "validation"]
     assert used(manifest) == {"train": 24, "validation": 8, "test": 32}
     assert carved.groupby(["label", "group"]).size().tolist() == [2, 2, 2, 2]
     assert all(carved["path"].str.startswith("train/"))
-    pd.testing.assert_frame_equal(manifest_of(path), manifest)
-    assert not manifest_of(path, seed=2).equals(manifest)
+    again = manifest_of(path, validation_fraction=0.25)
+    pd.testing.assert_frame_equal(again, manifest)
+    assert not manifest_of(path, validation_fraction=0.25, seed=2).equals(manifest)
 
 
 def test_samples_are_balanced_and_seeded(workspace: Path) -> None:
@@ -185,72 +157,168 @@ def test_samples_are_balanced_and_seeded(workspace: Path) -> None:
     assert not manifest_of(path, samples=samples, seed=2).equals(manifest)
 
 
-def broken_zip(path: Path, files: dict[str, bytes]) -> Path:
-    """Write a zip one of whose images has a damaged byte."""
-    write_zip(path, files)
-    data = bytearray(path.read_bytes())
-    data[data.index(b"IDAT") + 20] ^= 255
-    path.write_bytes(data)
-    return path
-
-
 @pytest.mark.parametrize(
-    ("extra", "message"),
+    ("train", "test"),
     [
-        ({"train/REAL/x.png": b""}, "train/REAL/x.png: not an image"),
-        ({"train/REAL/x.png": b"hello"}, "train/REAL/x.png: not an image"),
-        ({"train/REAL/x.png": HALF}, "train/REAL/x.png: not a readable image"),
-        ({"x.png": flat(1)}, "x.png: expected one folder of train|validation|test"),
-        ({"train/REAL/FAKE/x.png": flat(1)}, "found ['train', 'REAL', 'FAKE']"),
+        ("train/REAL", "test/REAL"),
+        ("Training/Nature", "TESTING/nature"),
+        ("some/where/real/train", "else/where/test/real/deep/down"),
+        ("real/camera/train", "test/photos"),
     ],
 )
-def test_a_wrong_file_is_named(workspace: Path, extra: dict[str, bytes], message: str) -> None:
-    path = write_zip(workspace / "data.zip", small_data_set(COUNTS) | extra)
-    with pytest.raises(InputError) as error:
-        manifest_of(path)
-    assert message in str(error.value)
-    assert "0x" not in str(error.value), "no object's address"
+def test_folders_name_split_and_label_in_any_case_and_order(
+    workspace: Path, train: str, test: str
+) -> None:
+    files = {f"{train}/a{n}.png": flat(n) for n in range(8)}
+    files |= {f"{test}/a{n}.png": flat(50 + n) for n in range(2)}
+    files |= {f"train/AI/{n}.png": flat(100 + n) for n in range(8)}
+    files |= {f"test/synthetic/{n}.png": flat(200 + n) for n in range(2)}
+    path = write_zip(workspace / "data.zip", files)
+    manifest = manifest_of(path, validation_fraction=0.25)
+    assert used(manifest) == {"train": 12, "validation": 4, "test": 4}
+    assert manifest.groupby("split")["label"].value_counts().unstack().to_dict("list") == {
+        "FAKE": [2, 6, 2],
+        "REAL": [2, 6, 2],
+    }
 
 
-def test_a_wrong_archive_is_named(workspace: Path) -> None:
+def test_labels_go_by_the_folders_that_params_name(workspace: Path) -> None:
+    labels = {"REAL": ["Kamera"], "FAKE": ["erzeugt"]}
+    files = {f"kamera/{n}.png": flat(n) for n in range(10)}
+    files |= {f"ERZEUGT/{n}.png": flat(100 + n) for n in range(10)}
+    manifest = manifest_of(write_zip(workspace / "data.zip", files), labels=labels)
+    assert set(manifest["label"][manifest["path"].str.startswith("kamera")]) == {"REAL"}
+    assert set(manifest["label"][manifest["path"].str.startswith("ERZEUGT")]) == {"FAKE"}
+
+
+def without_splits(scenes: int) -> dict[str, bytes]:
+    """Return `scenes` scenes with two photographs and one generated image each, by file name."""
+    values = iter(range(256))
+    return {
+        f"{label}/scene{scene:02}_{view}.png": flat(next(values))
+        for scene in range(scenes)
+        for label, view in (("real", 1), ("real", 2), ("ai", 1))
+    }
+
+
+def test_without_split_folders_a_share_goes_to_validation_and_test(workspace: Path) -> None:
+    path = write_zip(workspace / "data.zip", without_splits(20))
+    manifest = manifest_of(path, test_fraction=0.3, validation_fraction=0.1)
+    sizes = manifest.groupby(["split", "label"]).size().to_dict()
+    assert sizes == {
+        ("test", "FAKE"): 6,
+        ("test", "REAL"): 12,
+        ("train", "FAKE"): 12,
+        ("train", "REAL"): 24,
+        ("validation", "FAKE"): 2,
+        ("validation", "REAL"): 4,
+    }
+    again = manifest_of(path, test_fraction=0.3, validation_fraction=0.1)
+    pd.testing.assert_frame_equal(again, manifest)
+    other = manifest_of(path, test_fraction=0.3, validation_fraction=0.1, seed=2)
+    assert not other.equals(manifest)
+
+
+def test_images_of_a_group_stay_in_one_split(workspace: Path) -> None:
+    path = write_zip(workspace / "data.zip", without_splits(20))
+    together = manifest_of(path, group_pattern=r"(scene\d+)_")
+    assert together.groupby("group")["split"].nunique().tolist() == [1] * 20
+    assert together["group"].str.fullmatch(r"scene\d\d").all()
+    # Each scene has two photographs and one generated image: 4 of 20 scenes a split.
+    assert used(together) == {"train": 36, "validation": 12, "test": 12}
+    apart = manifest_of(path)
+    scene = apart["path"].str.extract(r"(scene\d+)", expand=False)
+    assert apart.groupby(scene)["split"].nunique().max() > 1, "without a pattern they are mixed"
+
+
+def test_equal_pixels_stay_in_one_split_when_all_are_used(workspace: Path) -> None:
+    files = {f"{label}/{n}.png": flat(n // 2) for label in ("real",) for n in range(40)}
+    files |= {f"fake/{n}.png": flat(100 + n // 2) for n in range(40)}
+    path = write_zip(workspace / "data.zip", files)
+    manifest = manifest_of(path, duplicates="report")
+    assert set(manifest["status"]) == {"used"}
+    assert manifest.groupby("sha256")["split"].nunique().max() == 1
+
+
+def test_a_train_split_that_lies_in_test_leaves_nothing_to_carve_from(workspace: Path) -> None:
+    files = {f"test/{label}/{n}.png": flat(n) for n, label in enumerate(("real", "fake"))}
+    files |= {name.replace("test", "train"): data for name, data in files.items()}
+    with pytest.raises(InputError, match="no REAL image to use in split 'train'"):
+        manifest_of(write_zip(workspace / "data.zip", files))
+
+
+def test_a_missing_test_split_is_taken_from_train(workspace: Path) -> None:
+    path = write_zip(workspace / "data.zip", small_data_set({"train": 20, "validation": 5}))
+    assert used(manifest_of(path)) == {"train": 32, "validation": 10, "test": 8}
+
+
+def test_litter_and_other_files_are_passed_over_and_counted(workspace: Path) -> None:
+    files = small_data_set(COUNTS) | {
+        "__MACOSX/train/REAL/._0000.png": b"litter",
+        "train/REAL/.DS_Store": b"litter",
+        "train/FAKE/Thumbs.db": b"litter",
+        "train/FAKE/desktop.ini": b"litter",
+        "README.txt": b"about this data set",
+        "metadata.csv": b"a,b",
+    }
+    found = images(write_zip(workspace / "data.zip", files)).read()
+    assert len(found.images) == 26
+    assert found.passed_over == {"litter": 4, "other files": 2}
+
+
+def test_unreadable_images_are_skipped_and_named(workspace: Path) -> None:
     files = small_data_set(COUNTS)
-    whole = write_zip(workspace / "whole.zip", files)
-    (workspace / "cut.zip").write_bytes(whole.read_bytes()[:-200])
-    (workspace / "cut.tar.gz").write_bytes(b"\x1f\x8b\x08\x00" + bytes(40))
-    (workspace / "text.txt").write_text("hello")
-    broken_zip(workspace / "broken.zip", files)
-    for name, message in {
-        "missing.zip": "no such file",
-        "cut.zip": "expected a zip, a tar or a folder",
-        "cut.tar.gz": "expected a zip, a tar or a folder",
-        "text.txt": "expected a zip, a tar or a folder",
-        "broken.zip": "Bad CRC-32",
-    }.items():
-        with pytest.raises(InputError) as error:
-            manifest_of(workspace / name)
-        assert name in str(error.value)
-        assert message in str(error.value)
+    whole = files["train/REAL/0000.png"]
+    files |= {
+        "train/REAL/cut.png": whole[:1000],
+        "train/REAL/empty.png": b"",
+        "train/FAKE/notes.txt": b"hello",
+    }
+    path = write_zip(workspace / "data.zip", files)
+    source = images(path, on_unreadable="skip")
+    found = source.read()
+    manifest = source.organise(found.images)
+    left_out = manifest[manifest["status"] != "used"].set_index("path")["status"]
+    assert left_out.to_dict() == {
+        "train/REAL/cut.png": "unreadable: damaged or cut off: image file is truncated",
+        "train/REAL/empty.png": "unreadable: an empty file",
+        "train/FAKE/notes.txt": "unreadable: not an image of a known format: "
+        "JPEG, PNG, WEBP, BMP, GIF, TIFF",
+    }
+    assert used(manifest) == {"train": 12, "validation": 6, "test": 8}
+    assert count(found, manifest)["left_out"] == {
+        "unreadable": 3,
+        "duplicate": 0,
+        "not sampled": 0,
+    }
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_an_image_that_is_twice_in_the_archive_is_refused(workspace: Path) -> None:
-    path = write_zip(workspace / "data.zip", small_data_set(COUNTS))
-    with zipfile.ZipFile(path, "a") as archive:
-        archive.writestr("train/REAL/0000.png", flat(3))
-    with pytest.raises(InputError, match=r"train/REAL/0000\.png: twice in the archive"):
-        manifest_of(path)
+def test_counts_are_by_split_label_and_group(workspace: Path) -> None:
+    files = without_splits(20) | {"real/alone.png": flat(200), "ai/copy.png": flat(0)}
+    source = images(
+        write_zip(workspace / "data.zip", files),
+        group_pattern=r"(scene\d+)_",
+        samples={"train": 10},
+    )
+    found = source.read()
+    manifest = source.organise(found.images)
+    counts = count(found, manifest)
+    assert counts["found"]["train"] == {"REAL": 41, "FAKE": 21}
+    assert counts["used"]["train"] == {"REAL": 5, "FAKE": 5}
+    in_use = manifest[manifest["status"] == "used"]
+    assert counts["left_out"]["not sampled"] == 61 - len(in_use)
+    assert counts["left_out"]["duplicate"] == 1
+    assert counts["groups"]["number"] == in_use["group"][in_use["group"] != ""].nunique()
+    name, group = next(iter(counts["groups"]["largest"].items()))
+    assert sum(n for labels in group.values() for n in labels.values()) == 3
+    assert name == min(in_use["group"].value_counts().loc[lambda sizes: sizes == 3].index)
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_damage_is_one_sentence_for_every_compression(workspace: Path, method: int) -> None:
-    path = workspace / "data.zip"
-    with zipfile.ZipFile(path, "w", method) as archive:
-        archive.writestr("train/REAL/0000.png", HALF * 3)
-    data = bytearray(path.read_bytes())
-    data[60:400] = bytes(340)
-    path.write_bytes(data)
-    with pytest.raises(InputError, match=r"train/REAL/0000\.png: "):
-        manifest_of(path)
+def test_any_number_of_processes_finds_the_same(workspace: Path) -> None:
+    path = write_zip(workspace / "data.zip", small_data_set({"train": 300, "test": 20}))
+    one, two, three = (images(path, processes).read().images for processes in (1, 2, 3))
+    pd.testing.assert_frame_equal(one, two)
+    pd.testing.assert_frame_equal(one, three)
 
 
 def test_an_empty_archive_has_no_images(workspace: Path) -> None:
@@ -262,35 +330,7 @@ def test_a_class_of_one_image_does_not_stop_the_carving(workspace: Path) -> None
     files = small_data_set({"train": 8, "test": 2}) | {"train/REAL/7 (2).png": flat(9)}
     files = {name.replace("/00", "/image00"): data for name, data in files.items()}
     manifest = manifest_of(write_zip(workspace / "data.zip", files))
-    assert used(manifest) == {"train": 12, "validation": 5, "test": 4}
-
-
-def test_a_photograph_is_turned_as_its_camera_says(workspace: Path) -> None:
-    write_zip(workspace / "data.zip", small_data_set(COUNTS))
-    shutil.unpack_archive(workspace / "data.zip", workspace / "folder")
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (8, 4)).save(workspace / "folder/train/REAL/turned.jpg", exif=exif)
-    row = manifest_of(workspace / "folder").set_index("path").loc["train/REAL/turned.jpg"]
-    assert (row["width"], row["height"]) == (4, 8)
-
-
-def test_sixteen_bits_a_colour_are_refused(workspace: Path) -> None:
-    write_zip(workspace / "data.zip", small_data_set(COUNTS))
-    shutil.unpack_archive(workspace / "data.zip", workspace / "folder")
-    Image.new("I;16", (8, 4), 700).save(workspace / "folder/train/REAL/deep.png")
-    with pytest.raises(InputError, match=r"deep\.png: expected 8 bits a colour"):
-        manifest_of(workspace / "folder")
-
-
-def test_a_cut_off_tar_is_refused(workspace: Path) -> None:
-    write_zip(workspace / "data.zip", small_data_set(COUNTS))
-    shutil.unpack_archive(workspace / "data.zip", workspace / "folder")
-    shutil.make_archive(str(workspace / "data"), "gztar", workspace / "folder")
-    whole = (workspace / "data.tar.gz").read_bytes()
-    (workspace / "data.tar.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"data\.tar\.gz: damaged archive"):
-        manifest_of(workspace / "data.tar.gz")
+    assert used(manifest) == {"train": 14, "validation": 3, "test": 4}
 
 
 def test_a_split_without_a_label_is_refused(workspace: Path) -> None:
@@ -309,7 +349,7 @@ def test_more_samples_than_images_are_refused(workspace: Path) -> None:
 
 def test_too_few_images_to_carve_from_are_refused(workspace: Path) -> None:
     path = write_zip(workspace / "data.zip", small_data_set({"train": 1, "test": 1}))
-    with pytest.raises(InputError, match=r"source\.validation_fraction: cannot take 0\.25 of 2"):
+    with pytest.raises(InputError, match=r"source\.validation_fraction: cannot take 0\.2 of 2"):
         manifest_of(path)
 
 
@@ -331,10 +371,19 @@ def test_all_of_cifake() -> None:
     if not path.exists():
         pytest.skip("data/cifake.zip is not here; the README says how to get it")
     source = images(path, validation_fraction=0.1)
-    found = source.read()
-    duplicates = count(found, found)["duplicates"]
+    found = source.read().images
     # As others have counted them in this archive.
-    assert (duplicates["inside_train"], duplicates["inside_test"]) == (920, 12)
+    assert exact_duplicates(found) == {
+        "train_in_test": 208,
+        "validation_in_test": 0,
+        "validation_in_train": 0,
+        "inside_train": 920,
+        "inside_validation": 0,
+        "inside_test": 12,
+    }
+    in_test = set(pixels(found)[found["split"] == "test"])
+    shared = found[(found["split"] == "train") & pixels(found).isin(in_test)]
+    assert set(shared["label"]) == {"FAKE"}
     manifest = source.organise(found)
     sizes = used(manifest)
     assert sizes["test"] == 10_140
@@ -344,16 +393,3 @@ def test_all_of_cifake() -> None:
     whole = manifest[manifest["split"] != "test"].query("status == 'used'")
     expected = whole.groupby(["label", "group"]).size() / 10
     assert np.allclose(shares, expected, atol=1)
-
-
-def test_grey_and_palette_images_become_rgb(workspace: Path) -> None:
-    files = small_data_set(COUNTS)
-    write_zip(workspace / "data.zip", files)
-    folder = workspace / "folder"
-    shutil.unpack_archive(workspace / "data.zip", folder)
-    Image.new("L", (3, 3), 77).save(folder / "train/REAL/grey.png")
-    Image.new("P", (3, 3)).save(folder / "train/REAL/palette.gif")
-    manifest = manifest_of(folder).set_index("path")
-    expected = hashlib.sha256(bytes([77] * 27)).hexdigest()
-    assert manifest.loc["train/REAL/grey.png", "sha256"] == expected
-    assert manifest.loc["train/REAL/palette.gif", "status"] == "used"

@@ -1,0 +1,254 @@
+"""What is wrong with a data set, or makes it easier than it looks, in numbers and in words."""
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from stages.manifest import LABELS, SPLITS
+from stages.organise import pixels
+from stages.params import Schema
+
+Level = Literal["error", "warn", "off"]
+
+SPLIT_PAIRS = (("train", "test"), ("validation", "test"), ("validation", "train"))
+
+SHORT_CUTS = {
+    "size": ["width", "height"],
+    "format": ["format", "mode"],
+    "JPEG tables": ["luminance_table", "chrominance_table", "subsampling", "progressive"],
+    "metadata": ["metadata_entries", "metadata_bytes"],
+    "mean colour": ["red", "green", "blue"],
+    "file size": ["file_size"],
+}
+"""What should not tell a photograph from a generated image, and the columns that hold it."""
+
+EVERYTHING = "all of these"
+FOLDS = 5
+PAIRS_SHOWN = 20
+IMAGES_FOR_SHORT_CUTS = 20_000
+"""More images change the accuracy in the third decimal."""
+
+
+class AuditParams(Schema):
+    """What to look for in the data set, and what to do about it."""
+
+    exact_duplicates: Level = Field(description="images with equal pixels")
+    conflicting_labels: Level = Field(description="images with equal pixels and different labels")
+    near_duplicates: Level = Field(description="images of two splits that look alike")
+    near_duplicate_bits: int = Field(
+        ge=0, le=16, description="bits of 64 in which the perceptual hashes of such images differ"
+    )
+    shared_groups: Level = Field(description="groups with images in more than one split")
+    short_cuts: Level = Field(description="what tells the labels apart without a look at the image")
+    short_cut_limit: float = Field(
+        ge=0.5, le=1, description="balanced accuracy, 0.5 to 1, above which it is a finding"
+    )
+
+
+class Finding(NamedTuple):
+    """Something that a person should know before trusting results on this data set."""
+
+    name: str
+    """The key of `source.audit` that sets what to do about it."""
+    level: Level
+    message: str
+
+
+class Audit(NamedTuple):
+    """All that the audit found."""
+
+    numbers: dict[str, Any]
+    findings: list[Finding]
+    near_pairs: pd.DataFrame
+    """The pairs that look most alike: path, split, other_path, other_split, bits."""
+
+
+def audit(
+    found: pd.DataFrame, manifest: pd.DataFrame, params: AuditParams, groups_belong: bool, seed: int
+) -> Audit:
+    """Look for everything that `params` does not switch off.
+
+    Args:
+        found: the images as they are in the data set, with their fingerprints.
+        manifest: the same images, with what each is used for.
+        groups_belong: whether the images of a group belong in one split.
+        seed: of the folds in which short cuts are tried.
+    """
+    prints = found.drop(columns=["split", "group", "status"])
+    in_use = manifest.loc[manifest["status"] == "used", ["path", "split", "group", "status"]]
+    in_use = in_use.merge(prints, on="path", validate="one_to_one")
+    numbers: dict[str, Any] = {"duplicates": exact_duplicates(found)}
+    problems: dict[str, str] = {}
+
+    if any(numbers["duplicates"].values()):
+        problems["exact_duplicates"] = "images with equal pixels: " + _list(
+            {_words(name): count for name, count in numbers["duplicates"].items()}
+        )
+
+    numbers["conflicting_labels"] = conflicting_labels(found)
+    if numbers["conflicting_labels"]:
+        problems["conflicting_labels"] = (
+            f"{numbers['conflicting_labels']:,} images are there as REAL and as FAKE, "
+            "with equal pixels"
+        )
+
+    pairs = pd.DataFrame()
+    if params.near_duplicates != "off":
+        numbers["near_duplicates"], pairs = near_duplicates(in_use, params.near_duplicate_bits)
+        if len(pairs):
+            problems["near_duplicates"] = (
+                f"images that differ in at most {params.near_duplicate_bits} of 64 bits of their "
+                "perceptual hash from one in another split: "
+                + _list({_words(name): n for name, n in numbers["near_duplicates"].items()})
+            )
+
+    numbers["shared_groups"] = shared_groups(in_use) if groups_belong else []
+    if numbers["shared_groups"]:
+        problems["shared_groups"] = (
+            f"{len(numbers['shared_groups']):,} groups have images in more than one split, "
+            f"such as '{numbers['shared_groups'][0]}'"
+        )
+
+    if params.short_cuts != "off":
+        numbers["short_cuts"] = short_cuts(in_use, groups_belong, seed)
+        above = {
+            name: accuracy
+            for name, accuracy in numbers["short_cuts"].items()
+            if accuracy > params.short_cut_limit
+        }
+        if above:
+            problems["short_cuts"] = (
+                "REAL and FAKE can be told apart without a look at the image: by "
+                + ", ".join(f"{name} with accuracy {value:.3f}" for name, value in above.items())
+                + f" (limit {params.short_cut_limit}); a model may learn that instead"
+            )
+
+    findings = [Finding(name, getattr(params, name), text) for name, text in problems.items()]
+    return Audit(numbers, [f for f in findings if f.level != "off"], pairs)
+
+
+def exact_duplicates(found: pd.DataFrame) -> dict[str, int]:
+    """Return how many images share size and pixels with others.
+
+    `train_in_test` counts the images of train that are also in test, `inside_train` the copies
+    in train beyond the first, and so on.
+    """
+    readable = found[found["status"] == "used"]
+    key = pixels(readable)
+    keys = {split: key[readable["split"] == split] for split in SPLITS}
+    across = {f"{a}_in_{b}": int(keys[a].isin(keys[b]).sum()) for a, b in SPLIT_PAIRS}
+    inside = {f"inside_{split}": int(keys[split].duplicated().sum()) for split in SPLITS}
+    return across | inside
+
+
+def conflicting_labels(found: pd.DataFrame) -> int:
+    """Return how many different images carry both labels."""
+    readable = found[found["status"] == "used"]
+    return int((readable.groupby(pixels(readable))["label"].nunique() > 1).sum())
+
+
+def near_duplicates(in_use: pd.DataFrame, bits: int) -> tuple[dict[str, int], pd.DataFrame]:
+    """Return how many images of a split look like one of another, and the most alike pairs.
+
+    Two images look alike when their perceptual hashes differ in at most `bits` bits. Images with
+    equal pixels are not counted: those are exact duplicates.
+    """
+    counts: dict[str, int] = {}
+    pairs: list[tuple[int, int, int]] = []
+    hashes = in_use["perceptual_hash"].to_numpy(np.uint64)
+    same = pd.factorize(pixels(in_use))[0]
+    for split, other in SPLIT_PAIRS:
+        rows = np.flatnonzero(in_use["split"] == split)
+        others = np.flatnonzero(in_use["split"] == other)
+        # The loop goes over the smaller split: fewer, longer vectors.
+        few, many = sorted((rows, others), key=len)
+        alike: set[int] = set()
+        for row in few.tolist():
+            distance = np.bitwise_count(hashes[many] ^ hashes[row])
+            near = np.flatnonzero(distance <= bits)
+            near = near[same[many[near]] != same[row]]
+            if not len(near):
+                continue
+            alike.update(many[near].tolist() if many is rows else [row])
+            for place in near[np.argsort(distance[near], kind="stable")[:PAIRS_SHOWN]].tolist():
+                partner = int(many[place])
+                pair = (partner, row) if many is rows else (row, partner)
+                pairs.append((int(distance[place]), *pair))
+        counts[f"{split}_like_{other}"] = len(alike)
+    bits_apart, first, second = np.array(sorted(pairs)[:PAIRS_SHOWN], int).reshape(-1, 3).T
+    table = pd.DataFrame(
+        {
+            "path": in_use["path"].to_numpy()[first],
+            "split": in_use["split"].to_numpy()[first],
+            "other_path": in_use["path"].to_numpy()[second],
+            "other_split": in_use["split"].to_numpy()[second],
+            "bits": bits_apart,
+        }
+    )
+    return counts, table
+
+
+def shared_groups(in_use: pd.DataFrame) -> list[str]:
+    """Return the groups that have images in more than one split, sorted."""
+    grouped = in_use[in_use["group"] != ""]
+    splits = grouped.groupby("group")["split"].nunique()
+    return sorted(splits.index[splits > 1])
+
+
+def short_cuts(in_use: pd.DataFrame, groups_belong: bool, seed: int) -> dict[str, float]:
+    """Return the balanced accuracy of telling the labels apart by each of `SHORT_CUTS`.
+
+    Cross-validated in five folds, with a decision tree of at most 16 leaves: enough for a rule that
+    a network could pick up in passing. 0.5 is chance. Empty where a label has too few images.
+    """
+    # Imported here: it takes a second, and the audit of short cuts may be off.
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_score
+    from sklearn.tree import DecisionTreeClassifier
+
+    if len(in_use) > IMAGES_FOR_SHORT_CUTS:
+        random = np.random.default_rng(seed)
+        chosen = random.choice(len(in_use), IMAGES_FOR_SHORT_CUTS, replace=False)
+        in_use = in_use.iloc[np.sort(chosen)]
+    labels = in_use["label"].map(LABELS.index).to_numpy()
+    sets = in_use["group"].where(in_use["group"] != "", in_use["path"])
+    if groups_belong:
+        smallest = min(sets[labels == label].nunique() for label in (0, 1))
+        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    else:
+        smallest = min(np.bincount(labels, minlength=2))
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    if smallest < 5 * FOLDS:
+        return {}
+    tree = DecisionTreeClassifier(
+        max_leaf_nodes=16, min_samples_leaf=5, class_weight="balanced", random_state=seed
+    )
+    tried = SHORT_CUTS | {EVERYTHING: [name for names in SHORT_CUTS.values() for name in names]}
+    features = in_use.assign(
+        **{name: pd.factorize(in_use[name], sort=True)[0] for name in ("format", "mode")}
+    )
+    divided = list(folds.split(features, labels, sets if groups_belong else None))
+    return {
+        name: round(
+            float(
+                cross_val_score(
+                    tree,
+                    features[columns].to_numpy(float),
+                    labels,
+                    cv=divided,
+                    scoring="balanced_accuracy",
+                ).mean()
+            ),
+            4,
+        )
+        for name, columns in tried.items()
+    }
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _list(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)

@@ -1,0 +1,272 @@
+"""archive: a data set reads the same however it is packed, and odd archives are refused."""
+
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from stages.archive import list_files, read_files
+from stages.command import InputError
+from tests.helpers import flat, write_zip
+
+FILES = {"b/two.png": b"22", "a/one.png": b"1", "a/d\u00e9j\u00e0/three.png": b"333"}
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    return dict(read_files(path, list_files(path)))
+
+
+def write_folder(path: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+    return path
+
+
+def write_tar(path: Path, entries: list[tarfile.TarInfo]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for entry in entries:
+            archive.addfile(entry)
+    return path
+
+
+def tar_entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = kind, link
+    return entry
+
+
+def test_zip_tar_and_folder_hold_the_same(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "folder", FILES)
+    assert contents(folder) == FILES
+    assert contents(write_zip(tmp_path / "data.zip", FILES)) == FILES
+    for kind, suffix in (
+        ("tar", "tar"),
+        ("gztar", "tar.gz"),
+        ("bztar", "tar.bz2"),
+        ("xztar", "tar.xz"),
+    ):
+        shutil.make_archive(str(tmp_path / "data"), kind, folder)
+        assert contents(tmp_path / f"data.{suffix}") == FILES, suffix
+    packed = zstandard.compress((tmp_path / "data.tar").read_bytes())
+    (tmp_path / "data.tar.zst").write_bytes(packed)
+    assert contents(tmp_path / "data.tar.zst") == FILES
+
+
+def test_only_what_is_wanted_is_read(tmp_path: Path) -> None:
+    wanted = {"a/one.png", "b/two.png"}
+    for path in (
+        write_zip(tmp_path / "data.zip", FILES),
+        write_folder(tmp_path / "folder", FILES),
+        Path(shutil.make_archive(str(tmp_path / "data"), "tar", tmp_path / "folder")),
+    ):
+        assert {name for name, _ in read_files(path, wanted)} == wanted
+        with pytest.raises(InputError, match=r"gone\.png: not here any more"):
+            list(read_files(path, {*wanted, "gone.png"}))
+
+
+def test_sizes_are_known_before_anything_is_read(tmp_path: Path) -> None:
+    sizes = {name: len(data) for name, data in FILES.items()}
+    folder = write_folder(tmp_path / "folder", FILES)
+    shutil.make_archive(str(tmp_path / "data"), "gztar", folder)
+    assert list_files(folder) == sizes
+    assert list_files(tmp_path / "data.tar.gz") == sizes
+    assert list_files(write_zip(tmp_path / "data.zip", FILES)) == sizes
+
+
+def test_windows_folders_in_a_zip_are_folders(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "data.zip", {"train\\REAL\\1.png": b"1"})
+    assert contents(path) == {"train/REAL/1.png": b"1"}
+
+
+def encrypted(path: Path) -> Path:
+    """Write a zip whose entry says that it is encrypted."""
+    write_zip(path, {"a.png": b"1234"})
+    data = bytearray(path.read_bytes())
+    data[6] |= 1
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+    return path
+
+
+def with_bad_checksum(path: Path) -> Path:
+    write_zip(path, {"real/a.png": b"12345678"})
+    path.write_bytes(path.read_bytes().replace(b"12345678", b"12345679", 1))
+    return path
+
+
+def cut(path: Path, share: float) -> Path:
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    return path
+
+
+def packed(tmp_path: Path, kind: str) -> Path:
+    """Return an archive of noise, which does not compress."""
+    folder = write_folder(tmp_path / "noise", {f"{n}.png": os.urandom(5000) for n in range(9)})
+    return Path(shutil.make_archive(str(tmp_path / "noise"), kind, folder))
+
+
+def zstandard_cut(path: Path) -> Path:
+    path.write_bytes(zstandard.compress(os.urandom(50_000)))
+    return cut(path, 0.5)
+
+
+def zip_link(path: Path) -> Path:
+    entry = zipfile.ZipInfo("train/link.png")
+    entry.create_system, entry.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(entry, "/etc/passwd")
+    return path
+
+
+def zip_twice(path: Path) -> Path:
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.png", "1")
+        archive.writestr("a.png", "2")
+    return path
+
+
+def zip_not_utf8(path: Path) -> Path:
+    write_zip(path, {"cafX.png": b"1"})
+    path.write_bytes(path.read_bytes().replace(b"cafX", b"caf\xe9"))
+    return path
+
+
+def folder_with_link(path: Path, target: Path) -> Path:
+    write_folder(path, FILES)
+    (path / "link.png").symlink_to(target)
+    return path
+
+
+def folder_not_utf8(path: Path) -> Path:
+    path.mkdir()
+    Path(os.fsdecode(bytes(path) + b"/caf\xe9.png")).write_bytes(b"1")
+    return path
+
+
+def folder_with_pipe(path: Path) -> Path:
+    write_folder(path, FILES)
+    os.mkfifo(path / "pipe.png")
+    return path
+
+
+def text(path: Path) -> Path:
+    path.write_text("hello")
+    return path
+
+
+BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "missing": (lambda t: t / "no.zip", "no.zip: no such file or folder"),
+    "no archive": (lambda t: text(t / "a.txt"), "expected a zip, a tar or a folder"),
+    "cut-off zip": (lambda t: cut(packed(t, "zip"), 0.7), "expected a zip, a tar or a folder"),
+    "cut-off tar": (lambda t: cut(packed(t, "tar"), 0.7), "damaged archive"),
+    "cut-off tar.gz": (lambda t: cut(packed(t, "gztar"), 0.7), "damaged archive"),
+    "cut-off tar.zst": (lambda t: zstandard_cut(t / "a.tar.zst"), "damaged archive"),
+    "bad checksum": (lambda t: with_bad_checksum(t / "a.zip"), "real/a.png: Bad CRC-32"),
+    "encrypted": (lambda t: encrypted(t / "a.zip"), "a.png: encrypted; give an archive without"),
+    "twice in a zip": (lambda t: zip_twice(t / "a.zip"), "a.png: twice in the archive"),
+    "twice in a tar": (
+        lambda t: write_tar(t / "a.tar", [tar_entry("a.png"), tar_entry("./a.png")]),
+        "a.png: twice in the archive",
+    ),
+    "step up in a zip": (
+        lambda t: write_zip(t / "a.zip", {"train/../../x.png": b"1"}),
+        "train/../../x.png: leads out of the data set",
+    ),
+    "step up in a tar": (
+        lambda t: write_tar(t / "a.tar", [tar_entry("../x.png")]),
+        "../x.png: leads out of the data set",
+    ),
+    "absolute in a zip": (
+        lambda t: write_zip(t / "a.zip", {"/etc/x.png": b"1"}),
+        "/etc/x.png: leads out of the data set",
+    ),
+    "absolute in a tar": (
+        lambda t: write_tar(t / "a.tar", [tar_entry("/etc/x.png")]),
+        "/etc/x.png: leads out of the data set",
+    ),
+    "absolute on Windows": (
+        lambda t: write_zip(t / "a.zip", {"C:\\x.png": b"1"}),
+        "C:/x.png: leads out of the data set",
+    ),
+    "link in a zip": (lambda t: zip_link(t / "a.zip"), "train/link.png: a symbolic link"),
+    "link in a tar": (
+        lambda t: write_tar(t / "a.tar", [tar_entry("l.png", tarfile.SYMTYPE, "/etc/passwd")]),
+        "l.png: a link to /etc/passwd; pack with `tar --dereference",
+    ),
+    "hard link in a tar": (
+        lambda t: write_tar(t / "a.tar", [tar_entry("l.png", tarfile.LNKTYPE, "a.png")]),
+        "l.png: a link to a.png",
+    ),
+    "device in a tar": (
+        lambda t: write_tar(t / "a.tar", [tar_entry("d.png", tarfile.CHRTYPE)]),
+        "d.png: expected a file, found something else",
+    ),
+    "link out of a folder": (
+        lambda t: folder_with_link(t / "f", text(t / "secret.png")),
+        "link.png: a symbolic link out of the data set",
+    ),
+    "link to a folder": (
+        lambda t: folder_with_link(t / "f", Path("a")),
+        "link.png: a symbolic link to a folder",
+    ),
+    "dangling link": (
+        lambda t: folder_with_link(t / "f", Path("nowhere.png")),
+        "link.png: No such file",
+    ),
+    "pipe in a folder": (
+        lambda t: folder_with_pipe(t / "f"),
+        "pipe.png: expected a file, found something else",
+    ),
+    "not UTF-8 in a zip": (
+        lambda t: zip_not_utf8(t / "a.zip"),
+        "caf\\xe9.png: a name that is not UTF-8",
+    ),
+    "not UTF-8 in a tar": (
+        lambda t: write_tar(t / "a.tar", [tar_entry("caf\udce9.png")]),
+        "caf\\xe9.png: a name that is not UTF-8",
+    ),
+    "not UTF-8 in a folder": (
+        lambda t: folder_not_utf8(t / "f"),
+        "caf\\xe9.png: a name that is not UTF-8",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_cannot_be_meant_is_one_sentence_with_the_file(tmp_path: Path, what: str) -> None:
+    make, message = BAD[what]
+    path = make(tmp_path)
+    with pytest.raises(InputError) as error:
+        contents(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_is_named_for_every_compression(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.png", os.urandom(3000))
+    data = bytearray(path.read_bytes())
+    data[60:400] = bytes(340)
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"data\.zip: a\.png: "):
+        contents(path)
+
+
+def test_links_that_stay_and_links_into_dvcs_cache_are_read(tmp_path: Path) -> None:
+    cached = tmp_path / "cache/files/md5/0f/343b0931126a20f133d67c2b018a3b"
+    write_folder(cached.parent, {cached.name: flat(1)})
+    folder = folder_with_link(tmp_path / "data", cached)
+    (folder / "inside.png").symlink_to("a/one.png")
+    read = contents(folder)
+    assert read["link.png"] == flat(1)
+    assert read["inside.png"] == b"1"

@@ -1,0 +1,325 @@
+"""audit: what is wrong with a data set is found, counted and said in words."""
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import imagehash
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageFilter
+
+from stages.audit import Audit, AuditParams, audit, near_duplicates
+from stages.command import InputError
+from stages.data_page import thumbnails
+from stages.params import validate
+from stages.pixels import DecodeParams
+from stages.source import main
+from tests.helpers import (
+    REPOSITORY,
+    default_block,
+    edit_params,
+    flat,
+    png,
+    small_data_set,
+    write_zip,
+)
+from tests.stages.test_source import images
+
+COUNTS = {"train": 20, "validation": 6, "test": 8}
+LEVELS = {
+    "exact_duplicates": "warn",
+    "conflicting_labels": "warn",
+    "near_duplicates": "warn",
+    "near_duplicate_bits": 4,
+    "shared_groups": "warn",
+    "short_cuts": "warn",
+    "short_cut_limit": 0.7,
+}
+
+
+def audit_of(path: Path, levels: dict[str, str] | None = None, **changes: Any) -> Audit:
+    source = images(path, **changes)
+    found = source.read().images
+    manifest = source.organise(found)
+    params = validate(AuditParams, LEVELS | (levels or {}), "audit")
+    return audit(found, manifest, params, source.params.group_pattern is not None, seed=1)
+
+
+def messages(result: Audit) -> dict[str, str]:
+    return {finding.name: finding.message for finding in result.findings}
+
+
+def scene(seed: int) -> Image.Image:
+    """Return a 64x64 image of soft patches, unlike that of any other seed."""
+    noise = np.random.default_rng(seed).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    return Image.fromarray(noise).resize((64, 64), Image.Resampling.BICUBIC)
+
+
+def file_of(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def scenes(real: dict[str, Any] | None = None, fake: dict[str, Any] | None = None) -> dict:
+    """Return a data set of scenes by file name, each label stored with options of its own."""
+    files, seed = {}, 0
+    for split, count in COUNTS.items():
+        for label, options in (("REAL", real), ("FAKE", fake)):
+            for number in range(count):
+                seed += 1
+                files[f"{split}/{label}/{number:03}"] = file_of(scene(seed), **(options or {}))
+    return files
+
+
+def test_exact_duplicates_are_counted_within_and_across_splits(tmp_path: Path) -> None:
+    a, b, c, d, e = (flat(value) for value in (10, 20, 30, 40, 50))
+    files = {
+        "train/REAL/a1.png": a,
+        "train/REAL/a2.png": a,
+        "train/REAL/b.png": b,
+        "train/FAKE/d.png": d,
+        "validation/REAL/a.png": a,
+        "validation/REAL/c.png": c,
+        "validation/FAKE/b.png": b,
+        "validation/FAKE/e.png": e,
+        "test/REAL/b.png": b,
+        "test/FAKE/b.png": b,
+    }
+    result = audit_of(write_zip(tmp_path / "data.zip", files))
+    assert result.numbers["duplicates"] == {
+        "train_in_test": 1,
+        "validation_in_test": 1,
+        "validation_in_train": 2,
+        "inside_train": 1,
+        "inside_validation": 0,
+        "inside_test": 1,
+    }
+    assert messages(result)["exact_duplicates"] == (
+        "images with equal pixels: 1 train in test, 1 validation in test, 2 validation in train, "
+        "1 inside train, 1 inside test"
+    )
+    assert result.numbers["conflicting_labels"] == 1
+    assert "1 images are there as REAL and as FAKE" in messages(result)["conflicting_labels"]
+
+
+def test_near_duplicates_across_splits_are_found_and_paired(tmp_path: Path) -> None:
+    files = scenes()
+    copy = scene(1).filter(ImageFilter.GaussianBlur(0.5))
+    smaller = scene(1).resize((60, 60), Image.Resampling.BICUBIC)
+    files |= {"test/REAL/blurred": file_of(copy), "validation/REAL/smaller": file_of(smaller)}
+    # Within a split, a copy is no leak.
+    files["train/REAL/second"] = file_of(copy.filter(ImageFilter.GaussianBlur(0.7)))
+    result = audit_of(write_zip(tmp_path / "data.zip", files))
+    assert result.numbers["near_duplicates"] == {
+        "train_like_test": 2,
+        "validation_like_test": 1,
+        "validation_like_train": 1,
+    }
+    pairs = result.near_pairs[["path", "other_path"]].to_numpy().tolist()
+    assert {frozenset(pair) for pair in pairs} == {
+        frozenset(pair)
+        for pair in (
+            ("train/REAL/000", "test/REAL/blurred"),
+            ("train/REAL/second", "test/REAL/blurred"),
+            ("validation/REAL/smaller", "test/REAL/blurred"),
+            ("train/REAL/000", "validation/REAL/smaller"),
+            ("train/REAL/second", "validation/REAL/smaller"),
+        )
+    }
+    assert result.near_pairs["bits"].is_monotonic_increasing
+
+
+def test_near_duplicates_are_imagehashs(tmp_path: Path) -> None:
+    """Against ImageHash's own distance, over all pairs of train and test."""
+    files = small_data_set({"train": 12, "validation": 4, "test": 5})
+    found = images(write_zip(tmp_path / "data.zip", files)).read().images
+    hashes = {name: imagehash.phash(Image.open(io.BytesIO(data))) for name, data in files.items()}
+    bits = 22
+    near = {
+        train
+        for train in files
+        for test in files
+        if train.startswith("train") and test.startswith("test")
+        if hashes[train] - hashes[test] <= bits
+    }
+    counts, pairs = near_duplicates(found, bits)
+    assert 0 < len(near) < 24
+    assert counts["train_like_test"] == len(near)
+    for row in pairs.itertuples():
+        assert row.bits == hashes[str(row.path)] - hashes[str(row.other_path)]
+
+
+def test_equal_images_are_no_near_duplicates(tmp_path: Path) -> None:
+    files = scenes()
+    files["test/REAL/copy"] = files["train/REAL/000"]
+    result = audit_of(write_zip(tmp_path / "data.zip", files), duplicates="report")
+    assert not any(result.numbers["near_duplicates"].values())
+    assert result.numbers["duplicates"]["train_in_test"] == 1
+
+
+def test_a_data_set_without_short_cuts_has_none(tmp_path: Path) -> None:
+    result = audit_of(write_zip(tmp_path / "data.zip", scenes()))
+    assert result.findings == []
+    by_hand = ["size", "format", "JPEG tables", "metadata", "mean colour", "file size"]
+    assert list(result.numbers["short_cuts"]) == [*by_hand, "all of these"]
+    assert result.numbers["short_cuts"]["size"] == 0.5
+
+
+SHORT_CUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "format": ({"kind": "WEBP", "lossless": True}, {}),
+    "JPEG tables": ({"kind": "JPEG", "quality": 95}, {"kind": "JPEG", "quality": 75}),
+    "metadata": ({"kind": "JPEG", "comment": b"a camera"}, {"kind": "JPEG"}),
+    "file size": ({"compress_level": 9}, {"compress_level": 0}),
+}
+
+
+@pytest.mark.parametrize("short_cut", SHORT_CUTS)
+def test_each_short_cut_is_found_and_said_in_words(tmp_path: Path, short_cut: str) -> None:
+    result = audit_of(write_zip(tmp_path / "data.zip", scenes(*SHORT_CUTS[short_cut])))
+    assert result.numbers["short_cuts"][short_cut] == 1.0
+    text = messages(result)["short_cuts"]
+    assert f"{short_cut} with accuracy 1.000" in text
+    assert "(limit 0.7); a model may learn that instead" in text
+
+
+def test_size_and_colour_are_short_cuts(tmp_path: Path) -> None:
+    files = scenes()
+    for name in files:
+        if "FAKE" in name:
+            image = Image.open(io.BytesIO(files[name])).resize((48, 48))
+            files[name] = file_of(image.point(lambda value: value // 4))
+    numbers = audit_of(write_zip(tmp_path / "data.zip", files)).numbers["short_cuts"]
+    assert numbers["size"] == numbers["mean colour"] == 1.0
+    assert numbers["format"] == 0.5
+
+
+def test_short_cuts_are_tried_on_groups_that_were_not_seen(tmp_path: Path) -> None:
+    """Each group has a colour of its own: it tells the labels apart only if groups are mixed."""
+    random = np.random.default_rng(0)
+    files = {}
+    for group in range(60):
+        colour = random.integers(0, 250, 3)
+        for view in range(4):
+            pixels = np.clip(colour + random.integers(0, 5, (4, 4, 3)), 0, 255).astype(np.uint8)
+            files[f"{'real' if group % 2 else 'fake'}/g{group}_{view}.png"] = png(pixels)
+    path = write_zip(tmp_path / "data.zip", files)
+    mixed = audit_of(path).numbers["short_cuts"]["mean colour"]
+    apart = audit_of(path, group_pattern=r"(g\d+)_").numbers["short_cuts"]["mean colour"]
+    assert mixed > 0.75
+    assert apart < 0.65
+
+
+def test_few_images_tell_nothing_of_short_cuts(tmp_path: Path) -> None:
+    files = small_data_set({"train": 6, "validation": 3, "test": 4})
+    assert audit_of(write_zip(tmp_path / "data.zip", files)).numbers["short_cuts"] == {}
+
+
+def test_groups_in_two_splits_are_found(tmp_path: Path) -> None:
+    files = small_data_set(COUNTS) | {
+        "train/REAL/scene7_a.png": flat(1),
+        "test/REAL/scene7_b.png": flat(2),
+        "train/REAL/scene8_a.png": flat(3),
+        "train/REAL/scene8_b.png": flat(4),
+    }
+    path = write_zip(tmp_path / "data.zip", files)
+    result = audit_of(path, group_pattern=r"(scene\d+)_")
+    assert result.numbers["shared_groups"] == ["scene7"]
+    expected = "1 groups have images in more than one split, such as 'scene7'"
+    assert messages(result)["shared_groups"] == expected
+    assert "shared_groups" not in messages(audit_of(path))
+
+
+def test_what_is_off_is_not_looked_for(tmp_path: Path) -> None:
+    files = scenes(*SHORT_CUTS["format"])
+    files["train/FAKE/copy"] = files["test/REAL/000"]
+    path = write_zip(tmp_path / "data.zip", files)
+    assert set(messages(audit_of(path))) >= {"exact_duplicates", "conflicting_labels", "short_cuts"}
+    off = ("exact_duplicates", "conflicting_labels", "near_duplicates", "short_cuts")
+    result = audit_of(path, dict.fromkeys(off, "off"))
+    assert result.findings == []
+    assert not {"near_duplicates", "short_cuts"} & set(result.numbers)
+
+
+@pytest.fixture
+def leaking(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a training image that is in test, and one that is nearly there."""
+    files = scenes()
+    files["train/REAL/copy"] = files["test/REAL/000"]
+    copy = Image.open(io.BytesIO(files["test/REAL/001"])).filter(ImageFilter.GaussianBlur(0.5))
+    files["train/REAL/near|`1`"] = file_of(copy)
+    write_zip(workspace / "data.zip", files)
+    (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    edit_params(workspace, {"source.path": "data.zip"})
+    monkeypatch.setattr("sys.argv", ["source"])
+    return workspace
+
+
+def test_an_error_stops_and_writes_nothing(leaking: Path) -> None:
+    edit_params(leaking, {"source.audit.near_duplicates": "error"})
+    with pytest.raises(InputError, match=r"source\.audit\.near_duplicates: images that differ in"):
+        main()
+    assert not (leaking / "data").exists()
+    assert not (leaking / "reports").exists()
+
+
+def test_a_warning_is_printed_and_in_both_reports(
+    leaking: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main()
+    warnings = [line for line in capsys.readouterr().err.splitlines() if "warning: " in line]
+    report = json.loads((leaking / "reports/data.json").read_text())
+    text = (leaking / "reports/data.md").read_text()
+    names = [finding["name"] for finding in report["findings"]]
+    assert names == ["exact_duplicates", "near_duplicates"]
+    for finding, warning in zip(report["findings"], warnings, strict=True):
+        assert finding["message"] in warning
+        assert finding["message"] in text
+    assert report["duplicates"]["train_in_test"] == 1
+    assert report["used"]["train"] == {"REAL": 21, "FAKE": 20}
+
+
+def test_the_page_shows_pairs_and_a_sheet_a_split_and_label(leaking: Path) -> None:
+    main()
+    text = (leaking / "reports/data.md").read_text()
+    shown = re.findall(r"\]\((data/[^)]+)\)", text)
+    written = sorted(f"data/{path.name}" for path in (leaking / "reports/data").iterdir())
+    assert sorted(shown) == written
+    assert len(shown) == 1 + 6
+    # Names of files cannot break the table.
+    assert r"| train: `train/REAL/near\|'1'` | test: `test/REAL/001` |" in text
+
+    pair = np.asarray(Image.open(leaking / "reports/data/pair-01.png")).astype(int)
+    assert pair.shape == (100, 200, 3)
+    left, right = pair[18:82, 18:82], pair[18:82, 118:182]
+    np.testing.assert_array_equal(right, original(leaking, "test/REAL/001"))
+    assert 0 < np.abs(left - right).mean() < 5
+
+    sheet = np.asarray(Image.open(leaking / "reports/data/test-FAKE.png"))
+    assert sheet.shape == (100, 800, 3)
+    np.testing.assert_array_equal(sheet[18:82, 18:82], original(leaking, "test/FAKE/000"))
+
+
+def original(root: Path, name: str) -> np.ndarray:
+    with zipfile.ZipFile(root / "data.zip") as archive:
+        return np.asarray(Image.open(io.BytesIO(archive.read(name))))
+
+
+def test_a_small_image_is_enlarged_by_whole_pixels_and_a_large_one_shrunk() -> None:
+    pixels = np.arange(32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
+    large = file_of(Image.new("RGB", (400, 200), "red"))
+    files = [("small", png(pixels)), ("large", large)]
+    pictures = dict(thumbnails(files, default_block("decode", DecodeParams)))
+    np.testing.assert_array_equal(np.asarray(pictures["small"]), pixels.repeat(3, 0).repeat(3, 1))
+    assert pictures["large"].size == (96, 48)
+
+
+def test_the_manifest_lists_every_image_of_the_data_set(leaking: Path) -> None:
+    main()
+    manifest = pd.read_csv(leaking / "data/manifest.csv")
+    assert len(manifest) == 2 * sum(COUNTS.values()) + 2

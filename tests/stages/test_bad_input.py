@@ -1,0 +1,172 @@
+"""A wrong data set gets one clear sentence and exit status 1, and earlier outputs stay."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from stages.command import run
+from stages.source import main
+from tests.helpers import REPOSITORY, edit_params, flat, small_data_set, write_zip
+from tests.stages.test_archive import BAD as BAD_ARCHIVES
+
+COUNTS = {"train": 6, "validation": 3, "test": 4}
+WHOLE = small_data_set({"train": 1})["train/REAL/0000.png"]
+
+
+def large() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (2000, 1000)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def without(start: str) -> dict[str, bytes]:
+    files = small_data_set(COUNTS)
+    return {name: data for name, data in files.items() if not name.startswith(start)}
+
+
+def added(**extra: bytes) -> dict[str, bytes]:
+    return small_data_set(COUNTS) | extra
+
+
+Case = tuple[dict[str, bytes], dict[str, Any], str]
+BAD_IMAGES: dict[str, Case] = {
+    "truncated": (
+        added(**{"train/REAL/x.png": WHOLE[:1000]}),
+        {},
+        "train/REAL/x.png: unreadable: damaged or cut off: image file is truncated; "
+        "`source.on_unreadable: skip` leaves such images out",
+    ),
+    "empty": (
+        added(**{"train/REAL/x.png": b""}),
+        {},
+        "train/REAL/x.png: unreadable: an empty file",
+    ),
+    "not an image": (
+        added(**{"train/REAL/x.txt": b"hello"}),
+        {},
+        "train/REAL/x.txt: unreadable: not an image of a known format: JPEG, PNG, WEBP, BMP",
+    ),
+    "decompression bomb": (
+        added(**{"train/REAL/x.png": large()}),
+        {"decode.max_pixels": 1_999_999},
+        "train/REAL/x.png: unreadable: 2000x1000 pixels are more than decode.max_pixels, 1999999",
+    ),
+    "file too large for an image": (
+        added(**{"train/REAL/x.png": b"x" * 16_001}),
+        {"decode.max_pixels": 2000},
+        "train/REAL/x.png: unreadable: 16001 bytes are more than an image of decode.max_pixels",
+    ),
+    "label without an image": (
+        {name: data for name, data in small_data_set(COUNTS).items() if "FAKE" not in name},
+        {},
+        "no FAKE image to use in split 'train'; each of train, validation and test needs images",
+    ),
+    "split with one label": (
+        without("test/REAL"),
+        {},
+        "no REAL image to use in split 'test'",
+    ),
+    "no image": ({}, {}, "no REAL image to use in split 'train'"),
+    "two labels in a path": (
+        added(**{"train/REAL/ai/x.png": flat(1)}),
+        {},
+        "train/REAL/ai/x.png: its folders name two labels: REAL and ai",
+    ),
+    "two splits in a path": (
+        added(**{"train/REAL/test/x.png": flat(1)}),
+        {},
+        "train/REAL/test/x.png: its folders name two splits: train and test",
+    ),
+    "no label in a path": (
+        added(**{"train/x.JPG": flat(1)}),
+        {},
+        "train/x.JPG: no folder of its path names a label; source.labels knows real, 0_real",
+    ),
+    "split folders for some": (
+        added(**{"REAL/x.png": flat(1)}),
+        {},
+        "REAL/x.png: no folder of its path names a split, as one of train/REAL/0000.png does",
+    ),
+    "fewer images than samples": (
+        added(),
+        {"source.samples.test": 10},
+        "source.samples.test: 10 needs 5 REAL images, and there are 4",
+    ),
+    "duplicates": (
+        added(**{"train/REAL/x.png": WHOLE}),
+        {"source.duplicates": "error"},
+        "source.duplicates: train/REAL/x.png has the pixels of train/REAL/0000.png",
+    ),
+    "a finding that is an error": (
+        added(**{"train/REAL/x.png": WHOLE}),
+        {"source.audit.exact_duplicates": "error"},
+        "source.audit.exact_duplicates: images with equal pixels: 1 inside train; `warn` instead",
+    ),
+    "no regular expression": (
+        added(),
+        {"source.group_pattern": "(scene"},
+        "params.yaml: source.group_pattern: must be a regular expression, found '(scene'",
+    ),
+    "a folder for two labels": (
+        added(),
+        {"source.labels.REAL": ["real", "AI"]},
+        "params.yaml: source: labels: 'ai' cannot be both REAL and FAKE",
+    ),
+    "nothing left to train on": (
+        added(),
+        {"source.test_fraction": 0.8},
+        "validation_fraction and test_fraction leave nothing to train on",
+    ),
+}
+
+
+@pytest.fixture
+def finished(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which source has run."""
+    write_zip(workspace / "good.zip", small_data_set(COUNTS))
+    (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    edit_params(workspace, {"source.path": "good.zip"})
+    monkeypatch.setattr("sys.argv", ["source"])
+    main()
+    return workspace
+
+
+def outputs(root: Path) -> dict[Path, bytes]:
+    files = [root / "data/manifest.csv", *(root / "reports").rglob("*")]
+    return {file: file.read_bytes() for file in files if file.is_file()}
+
+
+def refusal(root: Path, changes: dict[str, Any]) -> str:
+    """Run source with `changes` to params.yaml; return what it says on its way out."""
+    before = outputs(root)
+    assert len(before) == 9
+    edit_params(root, changes)
+    with pytest.raises(SystemExit) as stop:
+        run(main)
+    assert outputs(root) == before
+    assert not list(root.rglob(".tmp-*"))
+    message = str(stop.value.code)  # a text: Python prints it and ends with status 1
+    assert message.startswith("error: ")
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("what", BAD_IMAGES)
+def test_wrong_images_are_one_sentence_and_lose_nothing(finished: Path, what: str) -> None:
+    files, changes, message = BAD_IMAGES[what]
+    write_zip(finished / "bad.zip", files)
+    assert message in refusal(finished, {"source.path": "bad.zip", **changes})
+
+
+@pytest.mark.parametrize("what", BAD_ARCHIVES)
+def test_wrong_archives_are_one_sentence_and_lose_nothing(
+    finished: Path, tmp_path_factory: pytest.TempPathFactory, what: str
+) -> None:
+    make: Callable[[Path], Path]
+    make, message = BAD_ARCHIVES[what]
+    path = make(tmp_path_factory.mktemp("bad"))
+    assert message in refusal(finished, {"source.path": str(path)})
