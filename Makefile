@@ -32,7 +32,7 @@ test-quick: .venv/tests ## only the tests that train nothing through DVC
 
 .PHONY: benchmark
 benchmark: .venv/pipeline ## time a cold run, each stage and a run with nothing to do
-	python benchmarks/pipeline.py
+	python -m benchmarks.pipeline
 
 .PHONY: requirements
 requirements: .venv/tests ## resolve requirements*.in anew for Python 3.11 to 3.13
