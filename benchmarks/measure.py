@@ -13,7 +13,8 @@ from typing import NamedTuple
 import psutil
 
 REPOSITORY = Path(__file__).parents[1]
-BETWEEN_LOOKS = 0.05
+BETWEEN_LOOKS = 0.25
+"""Seconds; a look takes some of what it measures."""
 
 
 class Cost(NamedTuple):

@@ -164,9 +164,10 @@ def near_duplicates(in_use: pd.DataFrame, bits: int) -> tuple[dict[str, int], pd
         others = np.flatnonzero(in_use["split"] == other)
         # The loop goes over the smaller split: fewer, longer vectors.
         few, many = sorted((rows, others), key=len)
+        many_hashes = hashes[many]
         alike: set[int] = set()
         for row in few.tolist():
-            distance = np.bitwise_count(hashes[many] ^ hashes[row])
+            distance = np.bitwise_count(many_hashes ^ hashes[row])
             near = np.flatnonzero(distance <= bits)
             near = near[same[many[near]] != same[row]]
             if not len(near):
