@@ -6,6 +6,7 @@ any moment, of all processes of the command.
 """
 
 import argparse
+import shlex
 import statistics
 import sys
 import tempfile
@@ -25,7 +26,7 @@ def measure(source: Path) -> dict[str, Cost]:
         results["nothing to do"] = run(["dvc", "repro"], folder)
         stages = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
         for name, stage in stages.items():
-            results[name] = run(stage["cmd"].split(), folder)
+            results[name] = run(shlex.split(stage["cmd"]), folder)
     return results
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from stages.counts import LISTED, in_words
 from stages.manifest import LABELS, SPLITS
 from stages.organise import pixels
 from stages.params import Schema
@@ -25,8 +26,9 @@ SHORT_CUTS = {
 """What should not tell a photograph from a generated image, and the columns that hold it."""
 
 EVERYTHING = "all of these"
-FOLDS = 5
-PAIRS_SHOWN = 20
+FOLDS, LEAST_IN_FOLD = 5, 5
+"""Of the cross-validation of short cuts: folds, and images of each label in each of them."""
+
 IMAGES_FOR_SHORT_CUTS = 20_000
 """More images change the accuracy in the third decimal."""
 
@@ -61,6 +63,8 @@ class Audit(NamedTuple):
 
     numbers: dict[str, Any]
     findings: list[Finding]
+    copies: pd.DataFrame
+    """Some of the exact duplicates, those with conflicting labels first: path, first_path."""
     near_pairs: pd.DataFrame
     """The pairs that look most alike: path, split, other_path, other_split, bits."""
 
@@ -83,15 +87,12 @@ def audit(
     problems: dict[str, str] = {}
 
     if any(numbers["duplicates"].values()):
-        problems["exact_duplicates"] = "images with equal pixels: " + _list(
-            {_words(name): count for name, count in numbers["duplicates"].items()}
-        )
+        problems["exact_duplicates"] = "images with equal pixels: " + _some(numbers["duplicates"])
 
     numbers["conflicting_labels"] = conflicting_labels(found)
     if numbers["conflicting_labels"]:
         problems["conflicting_labels"] = (
-            f"{numbers['conflicting_labels']:,} images are there as REAL and as FAKE, "
-            "with equal pixels"
+            f"{numbers['conflicting_labels']:,} different images are there both as REAL and as FAKE"
         )
 
     pairs = pd.DataFrame()
@@ -100,8 +101,7 @@ def audit(
         if len(pairs):
             problems["near_duplicates"] = (
                 f"images that differ in at most {params.near_duplicate_bits} of 64 bits of their "
-                "perceptual hash from one in another split: "
-                + _list({_words(name): n for name, n in numbers["near_duplicates"].items()})
+                "perceptual hash from one in another split: " + _some(numbers["near_duplicates"])
             )
 
     numbers["shared_groups"] = shared_groups(in_use) if groups_belong else []
@@ -126,7 +126,7 @@ def audit(
             )
 
     findings = [Finding(name, getattr(params, name), text) for name, text in problems.items()]
-    return Audit(numbers, [f for f in findings if f.level != "off"], pairs)
+    return Audit(numbers, [f for f in findings if f.level != "off"], copies(found), pairs)
 
 
 def exact_duplicates(found: pd.DataFrame) -> dict[str, int]:
@@ -149,6 +149,22 @@ def conflicting_labels(found: pd.DataFrame) -> int:
     return int((readable.groupby(pixels(readable))["label"].nunique() > 1).sum())
 
 
+def copies(found: pd.DataFrame) -> pd.DataFrame:
+    """Return images whose pixels are those of an earlier one: path, first_path, [at most 20]."""
+    readable = found[found["status"] == "used"]
+    same = readable.groupby(pixels(readable))
+    table = pd.DataFrame(
+        {
+            "path": readable["path"],
+            "first_path": same["path"].transform("first"),
+            "conflict": same["label"].transform("nunique") > 1,
+        }
+    )
+    table = table[table["path"] != table["first_path"]]
+    table = table.sort_values("conflict", ascending=False, kind="stable").head(LISTED)
+    return table[["path", "first_path"]].reset_index(drop=True)
+
+
 def near_duplicates(in_use: pd.DataFrame, bits: int) -> tuple[dict[str, int], pd.DataFrame]:
     """Return how many images of a split look like one of another, and the most alike pairs.
 
@@ -165,20 +181,22 @@ def near_duplicates(in_use: pd.DataFrame, bits: int) -> tuple[dict[str, int], pd
         # The loop goes over the smaller split: fewer, longer vectors.
         few, many = sorted((rows, others), key=len)
         many_hashes = hashes[many]
-        alike: set[int] = set()
+        alike = np.zeros(len(in_use), bool)
         for row in few.tolist():
             distance = np.bitwise_count(many_hashes ^ hashes[row])
             near = np.flatnonzero(distance <= bits)
             near = near[same[many[near]] != same[row]]
             if not len(near):
                 continue
-            alike.update(many[near].tolist() if many is rows else [row])
-            for place in near[np.argsort(distance[near], kind="stable")[:PAIRS_SHOWN]].tolist():
+            alike[row] = True
+            alike[many[near]] = True
+            for place in near[np.argsort(distance[near], kind="stable")[:LISTED]].tolist():
                 partner = int(many[place])
                 pair = (partner, row) if many is rows else (row, partner)
                 pairs.append((int(distance[place]), *pair))
-        counts[f"{split}_like_{other}"] = len(alike)
-    bits_apart, first, second = np.array(sorted(pairs)[:PAIRS_SHOWN], int).reshape(-1, 3).T
+        counts[f"{split}_like_{other}"] = int(alike[rows].sum())
+        counts[f"{other}_like_{split}"] = int(alike[others].sum())
+    bits_apart, first, second = np.array(sorted(pairs)[:LISTED], int).reshape(-1, 3).T
     table = pd.DataFrame(
         {
             "path": in_use["path"].to_numpy()[first],
@@ -213,14 +231,15 @@ def short_cuts(in_use: pd.DataFrame, groups_belong: bool, seed: int) -> dict[str
         chosen = random.choice(len(in_use), IMAGES_FOR_SHORT_CUTS, replace=False)
         in_use = in_use.iloc[np.sort(chosen)]
     labels = in_use["label"].map(LABELS.index).to_numpy()
-    sets = in_use["group"].where(in_use["group"] != "", in_use["path"])
+    sets = None
     if groups_belong:
+        sets = in_use["group"].where(in_use["group"] != "", in_use["path"])
         smallest = min(sets[labels == label].nunique() for label in (0, 1))
         folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     else:
         smallest = min(np.bincount(labels, minlength=2))
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    if smallest < 5 * FOLDS:
+    if smallest < FOLDS * LEAST_IN_FOLD:
         return {}
     tree = DecisionTreeClassifier(
         max_leaf_nodes=16, min_samples_leaf=5, class_weight="balanced", random_state=seed
@@ -229,7 +248,7 @@ def short_cuts(in_use: pd.DataFrame, groups_belong: bool, seed: int) -> dict[str
     features = in_use.assign(
         **{name: pd.factorize(in_use[name], sort=True)[0] for name in ("format", "mode")}
     )
-    divided = list(folds.split(features, labels, sets if groups_belong else None))
+    divided = list(folds.split(features, labels, sets))
     return {
         name: round(
             float(
@@ -247,9 +266,5 @@ def short_cuts(in_use: pd.DataFrame, groups_belong: bool, seed: int) -> dict[str
     }
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _list(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+def _some(numbers: dict[str, int]) -> str:
+    return in_words({name: number for name, number in numbers.items() if number})

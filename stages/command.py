@@ -32,7 +32,9 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except InputError as error:
-        sys.exit(f"error: {error}")
+        # Names of files may hold anything; the message is one line.
+        text = "".join(letter if letter.isprintable() else "?" for letter in str(error))
+        sys.exit(f"error: {text}")
     except KeyboardInterrupt:
         sys.exit("error: interrupted")
 

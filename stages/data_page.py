@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image, ImageOps
 
 from stages.audit import Audit
+from stages.counts import LISTED, in_words
 from stages.manifest import LABELS, SPLITS
 from stages.organise import used
 from stages.parallel import File
@@ -16,9 +17,6 @@ from stages.pixels import DecodeParams, decode
 CELL = 96
 """Pixels of a picture's longer side."""
 COLUMNS, ROWS = 8, 5
-LISTED = 20
-"""Rows of a table that could be as long as the data set."""
-
 Pictures = dict[str, Image.Image]
 
 
@@ -107,7 +105,7 @@ def page(source: str, manifest: pd.DataFrame, counts: dict[str, Any], result: Au
                 "## Groups",
                 _groups(counts["groups"]),
                 "## Exact duplicates",
-                _duplicates(result.numbers),
+                _duplicates(result),
                 "## Near duplicates",
                 _near_duplicates(result),
                 "## Short cuts",
@@ -137,11 +135,10 @@ def _counts(counts: dict[str, Any]) -> str:
         for split in SPLITS
         for label in LABELS
     ]
-    left_out = ", ".join(f"{number:,} {why}" for why, number in counts["left_out"].items())
-    passed_over = ", ".join(f"{number:,} {what}" for what, number in counts["passed_over"].items())
     return (
         _table(["split", "label", "in the data set", "in use"], rows)
-        + f"\n\nImages left out: {left_out}. Files passed over: {passed_over}."
+        + f"\n\nImages left out: {in_words(counts['left_out'])}. "
+        f"Files passed over: {in_words(counts['passed_over'])}."
     )
 
 
@@ -170,19 +167,22 @@ def _groups(groups: dict[str, Any]) -> str:
     header = ["group", *(f"{split} {label}" for split in SPLITS for label in LABELS)]
     more = groups["number"] - len(rows)
     return (
-        f"{groups['number']:,} groups; images in use:\n\n"
-        + _table(header, rows)
-        + _and_more(more, "in data/manifest.csv")
+        f"{groups['number']:,} groups, and {groups['images_without']:,} images without one; "
+        "images in use:\n\n" + _table(header, rows) + _and_more(more, "in data/manifest.csv")
     )
 
 
-def _duplicates(numbers: dict[str, Any]) -> str:
-    rows = [[name.replace("_", " "), number] for name, number in numbers["duplicates"].items()]
-    return (
+def _duplicates(result: Audit) -> str:
+    rows = [[name.replace("_", " "), n] for name, n in result.numbers["duplicates"].items()]
+    text = (
         "Images whose size and pixels are those of another, as they are in the data set.\n\n"
         + _table(["where", "images"], rows)
-        + f"\n\n{numbers['conflicting_labels']:,} of them carry both labels."
+        + f"\n\n{result.numbers['conflicting_labels']:,} different images carry both labels."
     )
+    if result.copies.empty:
+        return text
+    some = [[_code(str(cell)) for cell in row] for row in result.copies.to_numpy()]
+    return text + "\n\n" + _table(["some of them", "the same as"], some)
 
 
 def _near_duplicates(result: Audit) -> str:

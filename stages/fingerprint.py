@@ -32,8 +32,8 @@ class Fingerprint(NamedTuple):
     """How a JPEG file stores colour: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0; -1 is another or none."""
     progressive: bool = False
     metadata_entries: int = 0
+    """EXIF tags, colour profile, comments and other texts."""
     metadata_bytes: int = 0
-    """Of EXIF, colour profile, comments and other texts."""
     red: float = 0.0
     """Mean of the channel, 0 to 255."""
     green: float = 0.0
@@ -67,7 +67,7 @@ def fingerprint(data: bytes, params: DecodeParams) -> Fingerprint:
         chrominance_table=sum(tables.get(1, ())),
         subsampling=JpegImagePlugin.get_sampling(stored) if tables else -1,
         progressive=bool(stored.info.get("progressive")),
-        metadata_entries=len(stored.info),
+        metadata_entries=len(texts) + len(stored.getexif()),
         metadata_bytes=sum(map(len, texts)),
         red=red,
         green=green,

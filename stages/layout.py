@@ -1,4 +1,4 @@
-"""What a file's path says: its split, its label, its group, or that it is no image at all."""
+"""What the path of an image says: its split, its label and its group."""
 
 import re
 
@@ -15,9 +15,6 @@ SPLIT_FOLDERS = {
 }
 """Names of folders, in lower case, and the split that each holds."""
 
-LITTER = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}
-"""What macOS, Windows and network drives leave beside images, in lower case."""
-
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff",
     ".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".raw", ".psd",
@@ -27,11 +24,6 @@ IMAGE_SUFFIXES = (
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
-
-
-def is_litter(path: str) -> bool:
-    """Whether a file is hidden, or one that an operating system puts beside images."""
-    return any(part.startswith(".") or part.lower() in LITTER for part in path.split("/"))
 
 
 def split_of(path: str) -> str | None:
@@ -74,9 +66,16 @@ def groups_of(paths: list[str], pattern: str | None) -> list[str]:
     Without a pattern, the CIFAR-10 class that CIFAKE's file names carry: no number is airplane,
     (2) is automobile, and so on, by the data set's page,
     https://www.kaggle.com/datasets/birdy654/cifake-real-and-ai-generated-synthetic-images
+
+    Raises:
+        InputError: `pattern` matches none of them.
     """
     if pattern is not None:
         matches = [re.search(pattern, path) for path in paths]
+        if paths and not any(matches):
+            raise InputError(
+                f"source.group_pattern: {pattern!r} matches no path; one is {paths[0]}"
+            )
         return [("/".join(filter(None, m.groups())) or m[0]) if m else "" for m in matches]
     names = [re.search(r"(?:^|/)\d+(?: \((\d+)\))?\.[^./]*$", path) for path in paths]
     if not any(name and name[1] for name in names):

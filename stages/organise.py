@@ -1,12 +1,19 @@
 """Decide what each image of a manifest is used for: duplicates, splits and samples."""
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 from pydantic import Field
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from stages.command import InputError
 from stages.manifest import LABELS, SPLITS
 from stages.params import Schema
+
+MOST_FOLDS = 20
+"""Shares of groups are rounded to a fraction with at most this denominator."""
 
 
 class Samples(Schema):
@@ -60,53 +67,76 @@ def carve(
     """Return `manifest` with a part of train moved to each split of `fractions`.
 
     What belongs together moves together: images of one group, if `keep_groups`, and images with
-    equal pixels. Such sets are drawn at random, as many of each label, and of each group unless
-    groups are kept, as is their share of train.
+    equal pixels. Such sets are drawn at random, with as much of each label, and of each group
+    unless groups are kept, as is its share of train. A set that is larger than a split stays out
+    of it where it can.
 
     Args:
-        fractions: of the sets in train, by the split that gets them.
+        fractions: of the images in train, by the split that gets them.
 
     Raises:
         InputError: there are too few of them.
     """
-    # Imported here: it takes a second, and many data sets bring all splits.
-    from sklearn.model_selection import train_test_split
-
     train = manifest[(manifest["split"] == "train") & (manifest["status"] == "used")]
-    together = pixels(train)
-    if keep_groups:
-        together = train["group"].where(train["group"] != "", together)
-    sets = pd.factorize(together)[0]
-    real, fake = ((train["label"] == label).groupby(sets).any().astype(str) for label in LABELS)
-    strata = labels = real + fake
-    if not keep_groups:
-        strata = labels + train["group"].groupby(sets).first()
-    # A stratum of one cannot be divided: it joins those with its labels, or else the largest.
-    strata = strata.where(_shared(strata), labels)
-    strata = strata.where(_shared(strata), strata.mode().iloc[0])
+    sets = pd.Series(_belonging_together(train, keep_groups), train.index)
+    strata = train["label"] if keep_groups else train["label"] + "/" + train["group"]
+    # A stratum of one cannot be divided: it joins the largest of its label.
+    largest = strata.groupby(train["label"]).transform(lambda of_label: of_label.mode().iloc[0])
+    strata = strata.where(strata.map(strata.value_counts()) > 1, largest)
 
     split = manifest["split"].copy()
-    rest = strata
+    rest, left = train.index, 1.0
     for name, fraction in fractions.items():
+        draw = _draw_sets if keep_groups else _draw
         try:
-            kept, moved = train_test_split(
-                rest.index,
-                test_size=round(fraction * len(strata)),
-                stratify=rest,
-                random_state=seed,
-            )
-        except ValueError as error:
+            moved = draw(strata[rest], sets[rest], fraction / left, seed)
+        except ValueError:
+            number, what = sets.nunique(), "groups" if keep_groups else "images"
             raise InputError(
-                f"source.{name}_fraction: cannot take {fraction} of {len(strata)} images "
-                f"or groups for {name}: {error}"
+                f"source.{name}_fraction: {number} {what} are too few to take {fraction} of them "
+                f"for {name}, with some of each label on either side"
             ) from None
-        split[train.index[np.isin(sets, moved)]] = name
-        rest = rest[kept]
+        split[moved] = name
+        rest, left = rest.difference(moved), left - fraction
     return manifest.assign(split=split)
 
 
-def _shared(strata: pd.Series) -> pd.Series:
-    return strata.map(strata.value_counts()) > 1
+def _belonging_together(train: pd.DataFrame, keep_groups: bool) -> np.ndarray:
+    """Return the number of the set of each image: int, [N]."""
+    alike = pd.factorize(pixels(train))[0]
+    if not keep_groups:
+        return alike
+    groups = pd.factorize(train["group"].where(train["group"] != "", train["path"]))[0]
+    # Groups and pixels are the nodes of a graph, images its edges, and sets what hangs together.
+    nodes = groups.max() + 1 + alike
+    graph = coo_array((np.ones(len(train)), (groups, nodes)), (nodes.max() + 1,) * 2)
+    return connected_components(graph, directed=False)[1][groups]
+
+
+def _draw(strata: pd.Series, sets: pd.Series, fraction: float, seed: int) -> pd.Index:
+    """Return the images of a share of the sets, most of which are single images."""
+    # Imported here: it takes a second, and many data sets bring all splits.
+    from sklearn.model_selection import train_test_split
+
+    first = strata[~sets.duplicated()]
+    size = round(fraction * len(first))
+    _, drawn = train_test_split(
+        sets[first.index], test_size=size, stratify=first, random_state=seed
+    )
+    return sets.index[sets.isin(drawn)]
+
+
+def _draw_sets(strata: pd.Series, sets: pd.Series, fraction: float, seed: int) -> pd.Index:
+    """Return the images of sets that together are about a share of all images."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    share = Fraction(fraction).limit_denominator(MOST_FOLDS)
+    share = max(share, Fraction(1, MOST_FOLDS))
+    folds = StratifiedGroupKFold(share.denominator, shuffle=True, random_state=seed)
+    parts = [part for _, part in folds.split(strata, strata, sets)]
+    # A set that is larger than a fold makes its fold too large: others are nearer to the share.
+    parts.sort(key=lambda part: abs(len(part) - len(strata) / share.denominator))
+    return strata.index[np.concatenate(parts[: share.numerator])]
 
 
 def take_samples(manifest: pd.DataFrame, samples: Samples, seed: int) -> pd.DataFrame:

@@ -13,12 +13,14 @@ from typing import TypeVar
 
 from stages.command import InputError
 
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 File = tuple[str, bytes]
 
 BATCH_FILES, BATCH_BYTES = 256, 4_000_000
 """A batch is large enough to outweigh its way to another process, and small enough to wait for."""
+
+AHEAD_BYTES = 16 * BATCH_BYTES
+"""Of batches that wait for their turn; a single file may be larger than a batch."""
 
 SMALL = 20_000_000
 """Bytes of images that one process has decoded before a second one has started."""
@@ -65,28 +67,28 @@ def batches(files: Iterable[File], most: int = BATCH_FILES) -> Iterator[list[Fil
 
 
 def in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], processes: int
+    function: Callable[[list[File]], Result], work: Iterable[list[File]], processes: int
 ) -> Iterator[Result]:
-    """Yield `function(item)` for each of `items`, in their order, from `processes` processes.
+    """Yield `function(batch)` for each batch of `work`, in order, from `processes` processes.
 
-    Only a few items are read ahead, so any number of them fits into memory.
+    Only a few batches are read ahead, so any number of them fits into memory.
 
     Raises:
         InputError: a process was ended from outside.
     """
     if processes == 1:
-        yield from map(function, items)
+        yield from map(function, work)
         return
     # Processes that are started afresh, not copies of one with threads, and the same on macOS.
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("forkserver"), _start_worker)
-    pending: deque[Future[Result]] = deque()
+    pending: deque[tuple[Future[Result], int]] = deque()
     try:
-        for item in items:
-            pending.append(_submit(pool, function, item))
-            if len(pending) > 2 * processes:
-                yield pending.popleft().result()
+        for batch in work:
+            pending.append((_submit(pool, function, batch), sum(len(data) for _, data in batch)))
+            while len(pending) > 2 * processes or sum(size for _, size in pending) > AHEAD_BYTES:
+                yield pending.popleft()[0].result()
         while pending:
-            yield pending.popleft().result()
+            yield pending.popleft()[0].result()
     except BrokenProcessPool:
         raise InputError(
             "a process that decodes images was ended, perhaps for want of memory; "
@@ -97,10 +99,10 @@ def in_order(
 
 
 def _submit(
-    pool: ProcessPoolExecutor, function: Callable[[Item], Result], item: Item
+    pool: ProcessPoolExecutor, function: Callable[[list[File]], Result], batch: list[File]
 ) -> Future[Result]:
     try:
-        return pool.submit(function, item)
+        return pool.submit(function, batch)
     except OSError as error:
         # A process was ended while the pool was starting another one.
         raise BrokenProcessPool(str(error)) from None

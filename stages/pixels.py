@@ -11,6 +11,9 @@ from pydantic import Field
 from stages.params import Schema
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+PHOTOMETRIC = 262
+"""The TIFF tag that says whether 0 is black; Pillow heeds it up to 8 bits."""
+
 BYTES_PER_PIXEL = 8
 """Of the largest uncompressed file: four channels of 16 bits."""
 
@@ -78,7 +81,7 @@ def decode(data: bytes, params: DecodeParams) -> Decoded:
         raise
     except UnidentifiedImageError:
         raise UnreadableImageError(
-            f"not an image of a known format: {', '.join(FORMATS)}"
+            f"damaged, or no image of a known format: {', '.join(FORMATS)}"
         ) from None
     except Exception as error:  # damaged files make Pillow raise errors of many kinds
         raise UnreadableImageError(f"damaged or cut off: {error}") from None
@@ -88,9 +91,11 @@ def _to_rgb(image: Image.Image, background: list[int]) -> Image.Image:
     if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        white_is_zero = getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0
+        grey = (np.asarray(image) >> 8).astype(np.uint8)
+        image = Image.fromarray(255 - grey if white_is_zero else grey)
     elif image.mode in ("I", "F"):
-        raise UnreadableImageError("32 bits a channel, and at most 16 are known")
+        raise UnreadableImageError("more than 16 bits a channel, or signed ones")
     if image.has_transparency_data:
         behind = Image.new("RGBA", image.size, (*background, 255))
         image = Image.alpha_composite(behind, image.convert("RGBA"))

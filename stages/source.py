@@ -11,11 +11,12 @@ and whether it is used or why not.
 import json
 import re
 import sys
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 import pandas as pd
 from PIL import Image
@@ -25,10 +26,11 @@ from tqdm import tqdm
 from stages.archive import data_size, list_files, read_files
 from stages.audit import AuditParams, audit
 from stages.command import InputError, command_line, run
-from stages.data_page import LISTED, page, pictures, thumbnails, wanted_paths
+from stages.counts import count, in_words, left_out
+from stages.data_page import page, pictures, thumbnails, wanted_paths
 from stages.files import naming, replacing
 from stages.fingerprint import Fingerprint, fingerprints, unreadable
-from stages.layout import groups_of, is_litter, label_of, split_of
+from stages.layout import groups_of, label_of, split_of
 from stages.manifest import COLUMNS, LABELS, MANIFEST, SPLITS
 from stages.organise import Samples, carve, mark_duplicates, pixels, take_samples, used
 from stages.parallel import Result, add_processes_option, batches, in_order, processes_for
@@ -40,11 +42,21 @@ PAGE = Path("reports/data.md")
 PICTURES = Path("reports/data")
 
 
+FolderName = Annotated[str, Field(pattern=r"^[^/\\\s]([^/\\]*[^/\\\s])?$")]
+
+
 class LabelFolders(Schema):
     """The names of folders that hold the images of each label, in any case."""
 
-    REAL: list[str] = Field(min_length=1, description="names of folders of photographs")
-    FAKE: list[str] = Field(min_length=1, description="names of folders of generated images")
+    REAL: list[FolderName] = Field(min_length=1, description="names of folders of photographs")
+    FAKE: list[FolderName] = Field(min_length=1, description="names of folders of generated images")
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        both = {name.lower() for name in self.REAL} & {name.lower() for name in self.FAKE}
+        if both:
+            raise ValueError(f"'{min(both)}' cannot be both REAL and FAKE")
+        return self
 
 
 class SourceParams(Schema):
@@ -75,17 +87,14 @@ class SourceParams(Schema):
     @classmethod
     def _is_regular_expression(cls, value: str | None) -> str | None:
         try:
-            re.compile(value or "")
-        except re.error as error:
+            with warnings.catch_warnings(action="error"):
+                re.compile(value or "")
+        except (re.error, FutureWarning) as error:
             raise ValueError(f"must be a regular expression, found {value!r}: {error}") from None
         return value
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        both = {name.lower() for name in self.labels.REAL}
-        both &= {name.lower() for name in self.labels.FAKE}
-        if both:
-            raise ValueError(f"labels: '{min(both)}' cannot be both REAL and FAKE")
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError("validation_fraction and test_fraction leave nothing to train on")
         return self
@@ -121,9 +130,9 @@ class Images:
             InputError: the data set cannot be read, a path names two labels or none, an image is
                 unreadable and `on_unreadable` does not skip it.
         """
-        sizes = list_files(self.path)
+        sizes, litter = list_files(self.path)
         try:
-            places, passed_over = self._places(sizes)
+            places = self._places(sizes)
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from None
         impossible = {}
@@ -144,23 +153,14 @@ class Images:
             rows, columns=["path", "split", "label", "group", *Fingerprint._fields]
         )
         images = images.sort_values(["split", "label", "path"], ignore_index=True)
-        return Found(images, passed_over)
+        return Found(images, {"litter": litter, "other files": len(sizes) - len(places)})
 
-    def _places(
-        self, paths: Iterable[str]
-    ) -> tuple[dict[str, tuple[str, str, str]], dict[str, int]]:
-        """Return split, label and group of each image, and how many other files there are."""
+    def _places(self, paths: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+        """Return split, label and group of each image."""
         folders = {name.lower(): "REAL" for name in self.params.labels.REAL}
         folders |= {name.lower(): "FAKE" for name in self.params.labels.FAKE}
-        litter = others = 0
-        labels: dict[str, str] = {}
-        for path in paths:
-            if is_litter(path):
-                litter += 1
-            elif (label := label_of(path, folders)) is None:
-                others += 1
-            else:
-                labels[path] = label
+        named = {path: label_of(path, folders) for path in paths}
+        labels = {path: label for path, label in named.items() if label is not None}
         splits = {path: split_of(path) for path in labels}
         without = [path for path, split in splits.items() if split is None]
         if 0 < len(without) < len(splits):
@@ -170,11 +170,10 @@ class Images:
                 f"{example} does; name one in every path, or in none"
             )
         groups = groups_of(list(labels), self.params.group_pattern)
-        places = {
+        return {
             path: (splits[path] or "train", label, group)
             for (path, label), group in zip(labels.items(), groups, strict=True)
         }
-        return places, {"litter": litter, "other files": others}
 
     def _decode(self, wanted: Collection[str]) -> Iterator[tuple[str, Fingerprint]]:
         work = self._in_processes(fingerprints, wanted)
@@ -221,8 +220,10 @@ class Images:
         for split in splits:
             for label in LABELS:
                 if not used(manifest, split, label).any():
+                    here = manifest[(manifest["split"] == split) & (manifest["label"] == label)]
+                    why = f"{len(here)} found: {in_words(left_out(here))}"
                     raise InputError(
-                        f"{self.path}: no {label} image to use in split '{split}'; "
+                        f"{self.path}: no {label} image to use in split '{split}' ({why}); "
                         "each of train, validation and test needs images of both labels"
                     )
 
@@ -236,37 +237,6 @@ class Images:
                 f"source.duplicates: {example.iloc[1]} has the pixels of {example.iloc[0]}, "
                 f"and so on, {copies.sum()} in all; set it to 'drop' to leave such images out"
             )
-
-
-def count(found: Found, manifest: pd.DataFrame) -> dict[str, Any]:
-    """Return how many images of each split, label and group there are, and are in use."""
-    in_use = manifest[manifest["status"] == "used"]
-    groups = in_use["group"][in_use["group"] != ""].value_counts()
-    largest = sorted(groups.index, key=lambda name: (-groups[name], name))[:LISTED]
-    why = manifest["status"].str.extract("^(unreadable|duplicate|not sampled)", expand=False)
-    return {
-        "found": _count_labels(found.images),
-        "used": _count_labels(in_use),
-        "left_out": {
-            reason: int((why == reason).sum())
-            for reason in ("unreadable", "duplicate", "not sampled")
-        },
-        "passed_over": found.passed_over,
-        "groups": {
-            "number": len(groups),
-            "largest": {name: _count_labels(in_use[in_use["group"] == name]) for name in largest},
-        },
-    }
-
-
-def _count_labels(table: pd.DataFrame) -> dict[str, dict[str, int]]:
-    return {
-        split: {
-            label: int(((table["split"] == split) & (table["label"] == label)).sum())
-            for label in LABELS
-        }
-        for split in SPLITS
-    }
 
 
 def main() -> None:
@@ -285,7 +255,7 @@ def main() -> None:
         if finding.level == "error":
             raise InputError(f"{text}; `warn` instead of `error` goes on and shows them in {PAGE}")
         print(f"warning: {text}", file=sys.stderr)
-    counts = count(found, manifest)
+    counts = count(found.images, manifest, found.passed_over)
     report = counts | result.numbers | {"findings": [f._asdict() for f in result.findings]}
     shown = images.thumbnails(wanted_paths(manifest, result.near_pairs))
     with (

@@ -194,6 +194,12 @@ def test_data_in_each_of_dvcs_forms(project: Project) -> None:
     changed = {path for path, digest in project.outputs().items() if before[path] != digest}
     assert changed == {"reports/data.md"}, "the page names the data set"
 
+    (project.root / "data/small.zip").rename(project.root / "data/my set.zip")
+    edit_params(project.root, {"source.path": "data/my set.zip"})
+    project.repro("preprocess")
+    edit_params(project.root, {"source.path": "data/folder"})
+    project.repro("preprocess")
+
     after = project.outputs()
     project.run("dvc", "config", "cache.type", "symlink")
     project.run("dvc", "checkout", "--relink")

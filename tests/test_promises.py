@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,7 @@ def test_a_stage_needs_nothing_but_what_it_declares_and_writes_nothing_else(
             kept = {key: pipeline[key] for key in values} if file == "params.yaml" else values
             (root / file).write_text(yaml.safe_dump(kept))
         before = _files(root)
-        Project(root).run(*stage["cmd"].split(), env={"PYTHONDONTWRITEBYTECODE": "1"})
+        Project(root).run(*shlex.split(stage["cmd"]), env={"PYTHONDONTWRITEBYTECODE": "1"})
         outs = [out["path"] for out in stage["outs"]]
         written = {path for path, digest in _files(root).items() if before.get(path) != digest}
         strays = [
@@ -212,7 +213,7 @@ def test_cheap_stages_never_import_tensorflow(project: Project, tmp_path: Path) 
     commands = {name: stage["cmd"] for name, stage in project.lock().items()}
     for name in ("source", "preprocess", "configure", "compare", "train@base"):
         result = project.run(
-            *commands[name].split(), check=False, env={"PYTHONPATH": str(poisoned)}
+            *shlex.split(commands[name]), check=False, env={"PYTHONPATH": str(poisoned)}
         )
         assert ("poisoned" in result.stderr) == (name == "train@base"), name
         assert (result.returncode != 0) == (name == "train@base"), name

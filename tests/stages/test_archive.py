@@ -1,5 +1,6 @@
 """archive: a data set reads the same however it is packed, and odd archives are refused."""
 
+import gzip
 import os
 import shutil
 import stat
@@ -19,7 +20,7 @@ FILES = {"b/two.png": b"22", "a/one.png": b"1", "a/d\u00e9j\u00e0/three.png": b"
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    return dict(read_files(path, list_files(path)))
+    return dict(read_files(path, list_files(path).sizes))
 
 
 def write_folder(path: Path, files: dict[str, bytes]) -> Path:
@@ -75,14 +76,43 @@ def test_sizes_are_known_before_anything_is_read(tmp_path: Path) -> None:
     sizes = {name: len(data) for name, data in FILES.items()}
     folder = write_folder(tmp_path / "folder", FILES)
     shutil.make_archive(str(tmp_path / "data"), "gztar", folder)
-    assert list_files(folder) == sizes
-    assert list_files(tmp_path / "data.tar.gz") == sizes
-    assert list_files(write_zip(tmp_path / "data.zip", FILES)) == sizes
+    assert list_files(folder).sizes == sizes
+    assert list_files(tmp_path / "data.tar.gz").sizes == sizes
+    assert list_files(write_zip(tmp_path / "data.zip", FILES)).sizes == sizes
 
 
 def test_windows_folders_in_a_zip_are_folders(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "data.zip", {"train\\REAL\\1.png": b"1"})
     assert contents(path) == {"train/REAL/1.png": b"1"}
+
+
+def test_a_windows_zip_may_list_its_folders(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "data.zip", {"real\\": b"", "real\\1.png": b"1"})
+    assert contents(path) == {"real/1.png": b"1"}
+
+
+def test_a_tar_that_holds_a_zip_is_a_tar(tmp_path: Path) -> None:
+    files = {"real/a.png": b"1", "z.zip": write_zip(tmp_path / "z.zip", FILES).read_bytes()}
+    folder = write_folder(tmp_path / "folder", files)
+    path = Path(shutil.make_archive(str(tmp_path / "data"), "tar", folder))
+    assert zipfile.is_zipfile(path), "by its last bytes"
+    assert contents(path) == files
+
+
+def test_litter_is_counted_and_may_be_odd(tmp_path: Path) -> None:
+    litter = {
+        "__MACOSX/real/._1.png": b"",
+        "real/.DS_Store": b"",
+        "real/Icon\r": b"",
+        "real/Thumbs.db": b"",
+        "fake/Desktop.ini": b"",
+    }
+    folder = write_folder(tmp_path / "folder", FILES | litter)
+    (folder / ".cache").symlink_to("/etc")
+    archive = write_zip(tmp_path / "data.zip", FILES | litter)
+    assert list_files(folder).litter == 6
+    assert list_files(archive).litter == 5
+    assert contents(folder) == contents(archive) == FILES
 
 
 def encrypted(path: Path) -> Path:
@@ -161,13 +191,64 @@ def text(path: Path) -> Path:
     return path
 
 
+def tar_with_damage(path: Path, place: int) -> Path:
+    """Write a tar of three files of one block each, with another byte at `place`."""
+    files = write_folder(path.with_suffix(""), {f"{name}.png": b"x" * 512 for name in "abc"})
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for file in sorted(files.iterdir()):
+            archive.add(file, file.name)
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+    return path
+
+
+def gzip_with_damage(path: Path) -> Path:
+    """Write a tar.gz whose content is another than its checksum says."""
+    plain = tar_with_damage(path.with_suffix(".plain"), 2000).read_bytes()
+    packed = bytearray(gzip.compress(plain, mtime=0))
+    packed[-8] ^= 1
+    path.write_bytes(packed)
+    return path
+
+
+def two_tars(path: Path) -> Path:
+    one = write_tar(path, [tar_entry("a.png")]).read_bytes()
+    path.write_bytes(one + one)
+    return path
+
+
 BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (lambda t: t / "no.zip", "no.zip: no such file or folder"),
     "no archive": (lambda t: text(t / "a.txt"), "expected a zip, a tar or a folder"),
-    "cut-off zip": (lambda t: cut(packed(t, "zip"), 0.7), "expected a zip, a tar or a folder"),
+    "cut-off zip": (lambda t: cut(packed(t, "zip"), 0.7), "damaged archive"),
     "cut-off tar": (lambda t: cut(packed(t, "tar"), 0.7), "damaged archive"),
     "cut-off tar.gz": (lambda t: cut(packed(t, "gztar"), 0.7), "damaged archive"),
     "cut-off tar.zst": (lambda t: zstandard_cut(t / "a.tar.zst"), "damaged archive"),
+    "tar with a damaged header": (
+        lambda t: tar_with_damage(t / "a.tar", 1024 + 10),
+        "damaged archive: cut off, or a damaged header",
+    ),
+    "tar cut off between two files": (
+        lambda t: cut(tar_with_damage(t / "a.tar", 2000), 2048 / 10240),
+        "damaged archive: cut off, or a damaged header",
+    ),
+    "tar cut off in a header": (
+        lambda t: cut(tar_with_damage(t / "a.tar", 2000), 2148 / 10240),
+        "damaged archive: cut off, or a damaged header",
+    ),
+    "tar.gz with a bad checksum": (
+        lambda t: gzip_with_damage(t / "a.tar.gz"),
+        "damaged archive: CRC check failed",
+    ),
+    "two tars in one": (
+        lambda t: two_tars(t / "a.tar"),
+        "more follows after the end of the archive",
+    ),
+    "control character in a name": (
+        lambda t: write_zip(t / "a.zip", {"real/a\rb.png": b"1"}),
+        r"'real/a\rb.png': a name with a control character",
+    ),
     "bad checksum": (lambda t: with_bad_checksum(t / "a.zip"), "real/a.png: Bad CRC-32"),
     "encrypted": (lambda t: encrypted(t / "a.zip"), "a.png: encrypted; give an archive without"),
     "twice in a zip": (lambda t: zip_twice(t / "a.zip"), "a.png: twice in the archive"),

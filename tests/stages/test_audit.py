@@ -105,7 +105,10 @@ def test_exact_duplicates_are_counted_within_and_across_splits(tmp_path: Path) -
         "1 inside train, 1 inside test"
     )
     assert result.numbers["conflicting_labels"] == 1
-    assert "1 images are there as REAL and as FAKE" in messages(result)["conflicting_labels"]
+    expected = "1 different images are there both as REAL and as FAKE"
+    assert messages(result)["conflicting_labels"] == expected
+    assert result.copies["path"].iloc[0].endswith("/b.png"), "those with two labels come first"
+    assert len(result.copies) == 5
 
 
 def test_near_duplicates_across_splits_are_found_and_paired(tmp_path: Path) -> None:
@@ -118,8 +121,11 @@ def test_near_duplicates_across_splits_are_found_and_paired(tmp_path: Path) -> N
     result = audit_of(write_zip(tmp_path / "data.zip", files))
     assert result.numbers["near_duplicates"] == {
         "train_like_test": 2,
+        "test_like_train": 1,
         "validation_like_test": 1,
+        "test_like_validation": 1,
         "validation_like_train": 1,
+        "train_like_validation": 2,
     }
     pairs = result.near_pairs[["path", "other_path"]].to_numpy().tolist()
     assert {frozenset(pair) for pair in pairs} == {

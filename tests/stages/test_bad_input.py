@@ -48,7 +48,7 @@ BAD_IMAGES: dict[str, Case] = {
     "not an image": (
         added(**{"train/REAL/x.txt": b"hello"}),
         {},
-        "train/REAL/x.txt: unreadable: not an image of a known format: JPEG, PNG, WEBP, BMP",
+        "train/REAL/x.txt: unreadable: damaged, or no image of a known format: JPEG, PNG",
     ),
     "decompression bomb": (
         added(**{"train/REAL/x.png": large()}),
@@ -63,7 +63,9 @@ BAD_IMAGES: dict[str, Case] = {
     "label without an image": (
         {name: data for name, data in small_data_set(COUNTS).items() if "FAKE" not in name},
         {},
-        "no FAKE image to use in split 'train'; each of train, validation and test needs images",
+        "no FAKE image to use in split 'train' (0 found: 0 unreadable, 0 duplicate, 0 not "
+        "sampled); "
+        "each of train, validation and test needs images of both labels",
     ),
     "split with one label": (
         without("test/REAL"),
@@ -111,10 +113,30 @@ BAD_IMAGES: dict[str, Case] = {
         {"source.group_pattern": "(scene"},
         "params.yaml: source.group_pattern: must be a regular expression, found '(scene'",
     ),
+    "an ambiguous regular expression": (
+        added(),
+        {"source.group_pattern": "[[a-z]+_"},
+        "params.yaml: source.group_pattern: must be a regular expression, found '[[a-z]+_'",
+    ),
+    "a pattern that matches nothing": (
+        added(),
+        {"source.group_pattern": "scene"},
+        "source.group_pattern: 'scene' matches no path; one is train/REAL/0000.png",
+    ),
+    "a path as the name of a folder": (
+        added(),
+        {"source.labels.REAL": ["a/b"]},
+        "params.yaml: source.labels.REAL.0: ",
+    ),
+    "all that there is unreadable": (
+        added() | {f"test/REAL/000{n}.png": b"x" for n in range(4)},
+        {"source.on_unreadable": "skip"},
+        "no REAL image to use in split 'test' (4 found: 4 unreadable, 0 duplicate, 0 not sampled)",
+    ),
     "a folder for two labels": (
         added(),
         {"source.labels.REAL": ["real", "AI"]},
-        "params.yaml: source: labels: 'ai' cannot be both REAL and FAKE",
+        "params.yaml: source.labels: 'ai' cannot be both REAL and FAKE",
     ),
     "nothing left to train on": (
         added(),

@@ -39,7 +39,7 @@ def test_every_format_gives_its_pixels(kind: str) -> None:
 
 
 def test_other_formats_are_unreadable() -> None:
-    with pytest.raises(UnreadableImageError, match="not an image of a known format: JPEG, PNG"):
+    with pytest.raises(UnreadableImageError, match="damaged, or no image of a known format"):
         decode(saved(Image.new("RGB", (3, 2)), "PPM"), params())
 
 
@@ -86,6 +86,15 @@ def test_sixteen_bits_of_grey_keep_the_upper_eight() -> None:
         assert decoded(saved(image, kind)) == expected
 
 
+def test_sixteen_bits_of_grey_may_count_from_white() -> None:
+    image = Image.fromarray(np.array([[0, 65535]], np.uint16))
+    data = bytearray(saved(image, "TIFF"))
+    tag = data.index(struct.pack("<HHI", 262, 3, 1)) + 8
+    assert data[tag] == 1, "0 is black"
+    data[tag] = 0
+    assert decoded(bytes(data)) == [[WHITE, [0, 0, 0]]]
+
+
 def test_sixteen_bits_of_colour_keep_the_upper_eight() -> None:
     row = b"\0" + struct.pack(">6H", 0, 255, 256, 65535, 0x8000, 0x1234)
 
@@ -100,7 +109,7 @@ def test_sixteen_bits_of_colour_keep_the_upper_eight() -> None:
 
 
 def test_thirty_two_bits_a_channel_are_unreadable() -> None:
-    with pytest.raises(UnreadableImageError, match="32 bits a channel"):
+    with pytest.raises(UnreadableImageError, match="more than 16 bits a channel"):
         decode(saved(Image.new("F", (1, 1), 0.5), "TIFF"), params())
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from stages.audit import exact_duplicates
 from stages.command import InputError
+from stages.counts import count
 from stages.organise import pixels
 from stages.pixels import DecodeParams
-from stages.source import Images, SourceParams, count
+from stages.source import Images, SourceParams
 from tests.helpers import CIFAKE, default_block, flat, png, small_data_set, write_zip
 
 COUNTS = {"train": 6, "validation": 3, "test": 4}
@@ -231,6 +232,38 @@ def test_images_of_a_group_stay_in_one_split(workspace: Path) -> None:
     assert apart.groupby(scene)["split"].nunique().max() > 1, "without a pattern they are mixed"
 
 
+def test_equal_pixels_and_groups_stay_together_when_all_are_used(workspace: Path) -> None:
+    """Scene n has images n and n + 1, so that equal images tie each five scenes together."""
+    files = {}
+    for scene in range(60):
+        label = "real" if scene < 30 else "fake"
+        for view in (0, 1):
+            value = scene + view if scene % 5 < 4 else scene
+            files[f"{label}/scene{scene:02}_{view}.png"] = flat(value)
+    path = write_zip(workspace / "data.zip", files)
+    manifest = manifest_of(path, duplicates="report", group_pattern=r"(scene\d+)_")
+    assert manifest.groupby("sha256")["split"].nunique().max() == 1
+    assert manifest.groupby("group")["split"].nunique().max() == 1
+    assert set(used(manifest)) == {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize("seed", range(2, 9))
+def test_a_large_group_does_not_fill_a_small_split(workspace: Path, seed: int) -> None:
+    """One scene of 60 images a label, and 20 scenes of one image a label: a share of 0.2 is 32."""
+    sizes = [60] + [1] * 20
+    files, value = {}, 0
+    for scene, size in enumerate(sizes):
+        for label in ("real", "fake"):
+            for number in range(size):
+                value += 1
+                files[f"{label}/s{scene}_{number}.png"] = flat(value)
+    path = write_zip(workspace / "data.zip", files)
+    manifest = manifest_of(path, group_pattern=r"(s\d+)_", seed=seed)
+    large = manifest[manifest["group"] == "s0"]
+    assert set(large["split"]) == {"train"}
+    assert 0 < used(manifest)["test"] <= 40
+
+
 def test_equal_pixels_stay_in_one_split_when_all_are_used(workspace: Path) -> None:
     files = {f"{label}/{n}.png": flat(n // 2) for label in ("real",) for n in range(40)}
     files |= {f"fake/{n}.png": flat(100 + n // 2) for n in range(40)}
@@ -255,15 +288,13 @@ def test_a_missing_test_split_is_taken_from_train(workspace: Path) -> None:
 def test_litter_and_other_files_are_passed_over_and_counted(workspace: Path) -> None:
     files = small_data_set(COUNTS) | {
         "__MACOSX/train/REAL/._0000.png": b"litter",
-        "train/REAL/.DS_Store": b"litter",
         "train/FAKE/Thumbs.db": b"litter",
-        "train/FAKE/desktop.ini": b"litter",
         "README.txt": b"about this data set",
         "metadata.csv": b"a,b",
     }
     found = images(write_zip(workspace / "data.zip", files)).read()
     assert len(found.images) == 26
-    assert found.passed_over == {"litter": 4, "other files": 2}
+    assert found.passed_over == {"litter": 2, "other files": 2}
 
 
 def test_unreadable_images_are_skipped_and_named(workspace: Path) -> None:
@@ -282,11 +313,11 @@ def test_unreadable_images_are_skipped_and_named(workspace: Path) -> None:
     assert left_out.to_dict() == {
         "train/REAL/cut.png": "unreadable: damaged or cut off: image file is truncated",
         "train/REAL/empty.png": "unreadable: an empty file",
-        "train/FAKE/notes.txt": "unreadable: not an image of a known format: "
+        "train/FAKE/notes.txt": "unreadable: damaged, or no image of a known format: "
         "JPEG, PNG, WEBP, BMP, GIF, TIFF",
     }
     assert used(manifest) == {"train": 12, "validation": 6, "test": 8}
-    assert count(found, manifest)["left_out"] == {
+    assert count(found.images, manifest, found.passed_over)["left_out"] == {
         "unreadable": 3,
         "duplicate": 0,
         "not sampled": 0,
@@ -302,7 +333,7 @@ def test_counts_are_by_split_label_and_group(workspace: Path) -> None:
     )
     found = source.read()
     manifest = source.organise(found.images)
-    counts = count(found, manifest)
+    counts = count(found.images, manifest, found.passed_over)
     assert counts["found"]["train"] == {"REAL": 41, "FAKE": 21}
     assert counts["used"]["train"] == {"REAL": 5, "FAKE": 5}
     in_use = manifest[manifest["status"] == "used"]
@@ -349,7 +380,7 @@ def test_more_samples_than_images_are_refused(workspace: Path) -> None:
 
 def test_too_few_images_to_carve_from_are_refused(workspace: Path) -> None:
     path = write_zip(workspace / "data.zip", small_data_set({"train": 1, "test": 1}))
-    with pytest.raises(InputError, match=r"source\.validation_fraction: cannot take 0\.2 of 2"):
+    with pytest.raises(InputError, match=r"source\.validation_fraction: 2 images are too few to"):
         manifest_of(path)
 
 

@@ -1,0 +1,59 @@
+"""How many images of each split, label and group there are, and why others are left out."""
+
+from typing import Any
+
+import pandas as pd
+
+from stages.manifest import LABELS, SPLITS
+
+REASONS = ("unreadable", "duplicate", "not sampled")
+"""How the status of an image that is not used begins."""
+
+LISTED = 20
+"""Rows of a table that could be as long as the data set."""
+
+
+def count(
+    found: pd.DataFrame, manifest: pd.DataFrame, passed_over: dict[str, int]
+) -> dict[str, Any]:
+    """Return how many images were found and are in use, by split, label and group.
+
+    Args:
+        found: the images as they are in the data set.
+        manifest: the same images, with what each is used for.
+        passed_over: how many files are no images, by what they are.
+    """
+    in_use = manifest[manifest["status"] == "used"]
+    groups = in_use["group"][in_use["group"] != ""].value_counts()
+    largest = sorted(groups.index, key=lambda name: (-groups[name], name))[:LISTED]
+    return {
+        "found": _by_label(found),
+        "used": _by_label(in_use),
+        "left_out": left_out(manifest),
+        "passed_over": passed_over,
+        "groups": {
+            "number": len(groups),
+            "images_without": int((in_use["group"] == "").sum()),
+            "largest": {name: _by_label(in_use[in_use["group"] == name]) for name in largest},
+        },
+    }
+
+
+def left_out(manifest: pd.DataFrame) -> dict[str, int]:
+    """Return how many images of `manifest` are not used, by reason."""
+    return {reason: int(manifest["status"].str.startswith(reason).sum()) for reason in REASONS}
+
+
+def in_words(numbers: dict[str, int]) -> str:
+    """Return `numbers` by name as a list, such as `3 unreadable, 1 duplicate`."""
+    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in numbers.items())
+
+
+def _by_label(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    return {
+        split: {
+            label: int(((table["split"] == split) & (table["label"] == label)).sum())
+            for label in LABELS
+        }
+        for split in SPLITS
+    }
