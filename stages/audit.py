@@ -25,6 +25,7 @@ SHORT_CUTS = {
 }
 """What should not tell a photograph from a generated image, and the columns that hold it."""
 
+PAIR_COLUMNS = ["path", "split", "other_path", "other_split", "bits"]
 EVERYTHING = "all of these"
 FOLDS, LEAST_IN_FOLD = 5, 5
 """Of the cross-validation of short cuts: folds, and images of each label in each of them."""
@@ -95,7 +96,7 @@ def audit(
             f"{numbers['conflicting_labels']:,} different images are there both as REAL and as FAKE"
         )
 
-    pairs = pd.DataFrame()
+    pairs = pd.DataFrame(columns=PAIR_COLUMNS)
     if params.near_duplicates != "off":
         numbers["near_duplicates"], pairs = near_duplicates(in_use, params.near_duplicate_bits)
         if len(pairs):
@@ -197,15 +198,10 @@ def near_duplicates(in_use: pd.DataFrame, bits: int) -> tuple[dict[str, int], pd
         counts[f"{split}_like_{other}"] = int(alike[rows].sum())
         counts[f"{other}_like_{split}"] = int(alike[others].sum())
     bits_apart, first, second = np.array(sorted(pairs)[:LISTED], int).reshape(-1, 3).T
-    table = pd.DataFrame(
-        {
-            "path": in_use["path"].to_numpy()[first],
-            "split": in_use["split"].to_numpy()[first],
-            "other_path": in_use["path"].to_numpy()[second],
-            "other_split": in_use["split"].to_numpy()[second],
-            "bits": bits_apart,
-        }
-    )
+    sides = [
+        in_use[name].to_numpy()[side] for side in (first, second) for name in ("path", "split")
+    ]
+    table = pd.DataFrame(dict(zip(PAIR_COLUMNS, [*sides, bits_apart], strict=True)))
     return counts, table
 
 

@@ -269,7 +269,8 @@ def main() -> None:
         with naming(REPORT):
             report_file.write_text(json.dumps(report, indent=2) + "\n")
         with naming(PAGE):
-            page_file.write_text(page(params.path, manifest, counts, result))
+            text = page(params.path, manifest, counts, result)
+            page_file.write_text(text, encoding="utf-8")
         with naming(PICTURES):
             folder.mkdir()
             for name, picture in pictures(manifest, result.near_pairs, shown).items():

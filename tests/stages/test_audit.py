@@ -290,6 +290,16 @@ def test_a_warning_is_printed_and_in_both_reports(
     assert report["used"]["train"] == {"REAL": 21, "FAKE": 20}
 
 
+def test_all_may_be_off(leaking: Path) -> None:
+    findings = [name for name, level in LEVELS.items() if level == "warn"]
+    edit_params(leaking, {f"source.audit.{name}": "off" for name in findings})
+    main()
+    assert json.loads((leaking / "reports/data.json").read_text())["findings"] == []
+    text = (leaking / "reports/data.md").read_text()
+    assert "## Findings\n\nNone." in text
+    assert text.count("Not looked for.") == 2
+
+
 def test_the_page_shows_pairs_and_a_sheet_a_split_and_label(leaking: Path) -> None:
     main()
     text = (leaking / "reports/data.md").read_text()
