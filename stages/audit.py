@@ -227,16 +227,17 @@ def short_cuts(in_use: pd.DataFrame, groups_belong: bool, seed: int) -> dict[str
         chosen = random.choice(len(in_use), IMAGES_FOR_SHORT_CUTS, replace=False)
         in_use = in_use.iloc[np.sort(chosen)]
     labels = in_use["label"].map(LABELS.index).to_numpy()
-    sets = None
+    sets = in_use["group"].where(in_use["group"] != "", in_use["path"])
+    of_label = [sets[labels == number] for number in range(len(LABELS))]
+    if min(map(len, of_label)) < FOLDS * LEAST_IN_FOLD:
+        return {}
+    folds: StratifiedKFold | StratifiedGroupKFold
     if groups_belong:
-        sets = in_use["group"].where(in_use["group"] != "", in_use["path"])
-        smallest = min(sets[labels == label].nunique() for label in (0, 1))
+        if min(part.nunique() for part in of_label) < FOLDS:
+            return {}
         folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     else:
-        smallest = min(np.bincount(labels, minlength=2))
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    if smallest < FOLDS * LEAST_IN_FOLD:
-        return {}
+        folds, sets = StratifiedKFold(FOLDS, shuffle=True, random_state=seed), None
     tree = DecisionTreeClassifier(
         max_leaf_nodes=16, min_samples_leaf=5, class_weight="balanced", random_state=seed
     )

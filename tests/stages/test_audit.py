@@ -221,6 +221,15 @@ def test_short_cuts_are_tried_on_groups_that_were_not_seen(tmp_path: Path) -> No
     assert apart < 0.65
 
 
+def test_few_groups_of_many_images_tell_of_short_cuts(tmp_path: Path) -> None:
+    files = {}
+    for number in range(48):
+        files[f"real/g{number % 12}_{number}"] = file_of(scene(number), "WEBP", lossless=True)
+        files[f"fake/g{number % 12}_{number}"] = file_of(scene(100 + number))
+    result = audit_of(write_zip(tmp_path / "data.zip", files), group_pattern=r"(g\d+)_")
+    assert result.numbers["short_cuts"]["format"] == 1.0
+
+
 def test_few_images_tell_nothing_of_short_cuts(tmp_path: Path) -> None:
     files = small_data_set({"train": 6, "validation": 3, "test": 4})
     assert audit_of(write_zip(tmp_path / "data.zip", files)).numbers["short_cuts"] == {}
