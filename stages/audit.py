@@ -237,7 +237,7 @@ def short_cuts(in_use: pd.DataFrame, groups_belong: bool, seed: int) -> dict[str
             return {}
         folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     else:
-        folds, sets = StratifiedKFold(FOLDS, shuffle=True, random_state=seed), None
+        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     tree = DecisionTreeClassifier(
         max_leaf_nodes=16, min_samples_leaf=5, class_weight="balanced", random_state=seed
     )
@@ -245,7 +245,7 @@ def short_cuts(in_use: pd.DataFrame, groups_belong: bool, seed: int) -> dict[str
     features = in_use.assign(
         **{name: pd.factorize(in_use[name], sort=True)[0] for name in ("format", "mode")}
     )
-    divided = list(folds.split(features, labels, sets))
+    divided = list(folds.split(features, labels, sets if groups_belong else None))
     return {
         name: round(
             float(
