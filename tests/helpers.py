@@ -44,6 +44,23 @@ def small_data_set(counts: dict[str, int], seed: int = 0) -> dict[str, bytes]:
     return files
 
 
+def data_set_with_copies() -> dict[str, bytes]:
+    """Return images a to e: a twice in train, b in all splits and twice in test, the rest once."""
+    a, b, c, d, e = (flat(value) for value in (10, 20, 30, 40, 50))
+    return {
+        "train/REAL/a1.png": a,
+        "train/REAL/a2.png": a,
+        "train/REAL/b.png": b,
+        "train/FAKE/d.png": d,
+        "validation/REAL/a.png": a,
+        "validation/REAL/c.png": c,
+        "validation/FAKE/b.png": b,
+        "validation/FAKE/e.png": e,
+        "test/REAL/b.png": b,
+        "test/FAKE/b.png": b,
+    }
+
+
 def write_zip(path: Path, files: dict[str, bytes]) -> Path:
     """Write `files` by name to the zip `path`."""
     with zipfile.ZipFile(path, "w") as archive:

@@ -21,6 +21,7 @@ from stages.pixels import DecodeParams
 from stages.source import main
 from tests.helpers import (
     REPOSITORY,
+    data_set_with_copies,
     default_block,
     edit_params,
     flat,
@@ -78,20 +79,7 @@ def scenes(real: dict[str, Any] | None = None, fake: dict[str, Any] | None = Non
 
 
 def test_exact_duplicates_are_counted_within_and_across_splits(tmp_path: Path) -> None:
-    a, b, c, d, e = (flat(value) for value in (10, 20, 30, 40, 50))
-    files = {
-        "train/REAL/a1.png": a,
-        "train/REAL/a2.png": a,
-        "train/REAL/b.png": b,
-        "train/FAKE/d.png": d,
-        "validation/REAL/a.png": a,
-        "validation/REAL/c.png": c,
-        "validation/FAKE/b.png": b,
-        "validation/FAKE/e.png": e,
-        "test/REAL/b.png": b,
-        "test/FAKE/b.png": b,
-    }
-    result = audit_of(write_zip(tmp_path / "data.zip", files))
+    result = audit_of(write_zip(tmp_path / "data.zip", data_set_with_copies()))
     assert result.numbers["duplicates"] == {
         "train_in_test": 1,
         "validation_in_test": 1,

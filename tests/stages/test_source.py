@@ -14,7 +14,15 @@ from stages.counts import count
 from stages.organise import pixels
 from stages.pixels import DecodeParams
 from stages.source import Images, SourceParams
-from tests.helpers import CIFAKE, default_block, flat, png, small_data_set, write_zip
+from tests.helpers import (
+    CIFAKE,
+    data_set_with_copies,
+    default_block,
+    flat,
+    png,
+    small_data_set,
+    write_zip,
+)
 
 COUNTS = {"train": 6, "validation": 3, "test": 4}
 
@@ -77,22 +85,9 @@ def test_plain_numbers_alone_are_no_classes(workspace: Path) -> None:
 
 @pytest.fixture
 def with_duplicates(workspace: Path) -> Path:
-    """Train: two copies of A, one of B, which is in test. Validation: C, A and B. Test: B twice."""
-    a, b, c, d, e = (flat(value) for value in (10, 20, 30, 40, 50))
-    files = {
-        "train/REAL/a1.png": a,
-        "train/REAL/a2.png": a,
-        "train/REAL/b.png": b,
-        "train/FAKE/d.png": d,
-        "validation/REAL/a.png": a,
-        "validation/REAL/c.png": c,
-        "validation/FAKE/b.png": b,
-        "validation/FAKE/e.png": e,
-        "test/REAL/b.png": b,
-        "test/FAKE/b.png": b,
-    }
     # The order of storage must not decide which copy is the first.
-    return write_zip(workspace / "data.zip", dict(reversed(files.items())))
+    files = dict(reversed(data_set_with_copies().items()))
+    return write_zip(workspace / "data.zip", files)
 
 
 def test_drop_keeps_test_whole_and_train_before_validation(with_duplicates: Path) -> None:
