@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from stages.command import run
+from stages.command import InputError, run
 from stages.source import main
 from tests.helpers import REPOSITORY, edit_params, flat, small_data_set, write_zip
 from tests.stages.test_archive import BAD as BAD_ARCHIVES
@@ -76,7 +76,7 @@ BAD_IMAGES: dict[str, Case] = {
     "two labels in a path": (
         added(**{"train/REAL/ai/x.png": flat(1)}),
         {},
-        "train/REAL/ai/x.png: its folders name two labels: REAL and ai",
+        "error: bad.zip: train/REAL/ai/x.png: its folders name two labels: REAL and ai",
     ),
     "two splits in a path": (
         added(**{"train/REAL/test/x.png": flat(1)}),
@@ -182,6 +182,15 @@ def test_wrong_images_are_one_sentence_and_lose_nothing(finished: Path, what: st
     files, changes, message = BAD_IMAGES[what]
     write_zip(finished / "bad.zip", files)
     assert message in refusal(finished, {"source.path": "bad.zip", **changes})
+
+
+def test_what_a_message_quotes_cannot_break_its_line() -> None:
+    def main() -> None:
+        raise InputError("a\nb\x1b[31m")
+
+    with pytest.raises(SystemExit) as stop:
+        run(main)
+    assert stop.value.code == "error: a?b?[31m"
 
 
 @pytest.mark.parametrize("what", BAD_ARCHIVES)

@@ -24,6 +24,12 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
+def chunk(name: bytes, body: bytes) -> bytes:
+    """Return a chunk of a PNG file."""
+    checksum = struct.pack(">I", zlib.crc32(name + body))
+    return struct.pack(">I", len(body)) + name + body + checksum
+
+
 def decoded(data: bytes, **changes: object) -> list[list[list[int]]]:
     return np.asarray(decode(data, params(**changes)).rgb).tolist()
 
@@ -98,10 +104,6 @@ def test_sixteen_bits_of_grey_may_count_from_white() -> None:
 def test_sixteen_bits_of_colour_keep_the_upper_eight() -> None:
     row = b"\0" + struct.pack(">6H", 0, 255, 256, 65535, 0x8000, 0x1234)
 
-    def chunk(name: bytes, body: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(name + body))
-        return struct.pack(">I", len(body)) + name + body + checksum
-
     header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
     data += chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
@@ -111,6 +113,14 @@ def test_sixteen_bits_of_colour_keep_the_upper_eight() -> None:
 def test_thirty_two_bits_a_channel_are_unreadable() -> None:
     with pytest.raises(UnreadableImageError, match="more than 16 bits a channel"):
         decode(saved(Image.new("F", (1, 1), 0.5), "TIFF"), params())
+
+
+def test_a_text_that_unpacks_to_megabytes_is_unreadable() -> None:
+    text = b"a\0\0" + zlib.compress(bytes(2_000_000))
+    data = flat(1)
+    end = data.index(b"IEND") - 4
+    with pytest.raises(UnreadableImageError, match="too large"):
+        decode(data[:end] + chunk(b"zTXt", text) + data[end:], params())
 
 
 def test_the_first_frame_of_an_animation_counts() -> None:
