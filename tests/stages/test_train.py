@@ -100,9 +100,9 @@ def test_steps_and_validation_steps_count_batches(tmp_path: Path) -> None:
     seen: list[int] = []
 
     class Counting:
-        """Stands for an array of images; notes how many are read at a time."""
+        """Stands for an array of images in memory; notes how many are read at a time."""
 
-        shape = (10, 32, 32, 3)
+        shape, base = (10, 32, 32, 3), None
 
         def __getitem__(self, numbers: Any) -> np.ndarray:
             images = random_split(10).images[numbers]
