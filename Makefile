@@ -20,7 +20,7 @@ repro: .venv/pipeline ## set up, reproduce the pipeline (JOBS=2 models at a time
 	@cat reports/comparison.md
 
 .PHONY: test
-test: .venv/tests ## set up, check the code, run all tests (about 10 minutes on two cores)
+test: .venv/tests ## set up, check the code, run all tests (about 14 minutes on two cores)
 	ruff check .
 	ruff format --check .
 	mypy stages tests benchmarks
