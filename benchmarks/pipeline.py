@@ -1,8 +1,8 @@
 """How long the pipeline takes: a cold run, each of its stages, and a run with nothing to do.
 
 Prints a Markdown table of medians over several cold runs, each in a new clone of HEAD, with the
-committed parameters, on the data set that they name. Memory is the most at
-any moment, of all processes of the command.
+committed parameters, on the data set that they name. Memory is the most at any moment, of all
+processes of the command.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """How the cost of source, preprocess and training grows with the number of images.
 
 Prints Markdown tables. Takes parts of an archive such as CIFAKE, with every k-th image of each
-split and label, and runs the stages on them in a new clone of HEAD. Memory is the most at any
-moment, of all processes of a stage together.
+split and label, and runs the stages on them, duplicates included, in a new clone of HEAD. Memory is
+the most at any moment, of all processes of a stage together.
 """
 
 import argparse
