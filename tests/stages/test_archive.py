@@ -147,6 +147,13 @@ def zstandard_cut(path: Path) -> Path:
     return cut(path, 0.5)
 
 
+def zstandard_damaged(path: Path) -> Path:
+    packed = bytearray(zstandard.compress(os.urandom(50_000)))
+    packed[4] ^= 0xFF  # the header of the frame
+    path.write_bytes(packed)
+    return path
+
+
 def zip_link(path: Path) -> Path:
     entry = zipfile.ZipInfo("train/link.png")
     entry.create_system, entry.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
@@ -249,6 +256,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda t: write_zip(t / "a.zip", {"real/a\rb.png": b"1"}),
         r"'real/a\rb.png': a name with a control character",
     ),
+    "damaged tar.zst": (lambda t: zstandard_damaged(t / "a.tar.zst"), "damaged archive: zstd"),
     "bad checksum": (lambda t: with_bad_checksum(t / "a.zip"), "real/a.png: Bad CRC-32"),
     "encrypted": (lambda t: encrypted(t / "a.zip"), "a.png: encrypted; give an archive without"),
     "twice in a zip": (lambda t: zip_twice(t / "a.zip"), "a.png: twice in the archive"),
