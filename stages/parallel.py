@@ -90,6 +90,9 @@ def in_order(
         while pending:
             yield pending.popleft()[0].result()
     except BrokenProcessPool:
+        # The pool overlooks one that was just being started, and would wait for it for ever.
+        for process in multiprocessing.active_children():
+            process.kill()
         raise InputError(
             "a process that decodes images was ended, perhaps for want of memory; "
             "run it again, with `--processes 1` if that happens again"

@@ -1,7 +1,13 @@
 """parallel: batches lose no file, and results come in the order of the batches."""
 
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+
 import pytest
 
+from stages.command import InputError
 from stages.parallel import BATCH_BYTES, File, batches, in_order
 
 
@@ -20,3 +26,17 @@ def test_batches_hold_every_file_once_and_are_small() -> None:
 def test_results_come_in_the_order_of_the_batches(processes: int) -> None:
     work = [[(str(number), b"")] for number in range(20)]
     assert list(in_order(names, work, processes)) == [[str(number)] for number in range(20)]
+
+
+def test_a_process_killed_while_another_one_starts_is_an_error_and_nobody_waits() -> None:
+    def work() -> Iterator[list[File]]:
+        yield [("first", b"")]
+        for process in multiprocessing.active_children():
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGKILL)
+        for _ in range(20):
+            yield [("next", b"")]
+
+    for _ in range(20):
+        with pytest.raises(InputError, match="a process that decodes images was ended"):
+            list(in_order(names, work(), 2))
