@@ -20,11 +20,11 @@ repro: .venv/pipeline ## set up, reproduce the pipeline (JOBS=2 models at a time
 	@cat reports/comparison.md
 
 .PHONY: test
-test: .venv/tests ## set up, check the code, run all tests (about 14 minutes on two cores)
+test: .venv/tests ## set up, check the code, run all tests (about 8 minutes on two cores)
 	ruff check .
 	ruff format --check .
 	mypy stages tests benchmarks
-	pytest
+	pytest --numprocesses auto --dist loadfile
 
 .PHONY: test-quick
 test-quick: .venv/tests ## only the tests that train nothing through DVC
