@@ -9,6 +9,7 @@ import numpy as np
 from stages.command import InputError
 
 PROCESSED = Path("data/processed")
+EXTERNAL = Path("data/external")
 
 
 class Split(NamedTuple):
@@ -38,12 +39,24 @@ def load_split(name: str) -> Split:
     Raises:
         InputError: preprocess has not written it, or its arrays do not fit each other.
     """
-    folder = PROCESSED / name
+    return _load(PROCESSED / name, "preprocess")
+
+
+def load_external() -> Split:
+    """Return the external data set, in the order of its table; none is a split of no images.
+
+    Raises:
+        InputError: the stage external has not written it, or its arrays do not fit each other.
+    """
+    return _load(EXTERNAL, "external")
+
+
+def _load(folder: Path, stage: str) -> Split:
     try:
         images = np.load(folder / "images.npy", mmap_mode="r")
         labels = np.load(folder / "labels.npy")
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: cannot be read: {error}; run `dvc repro preprocess`") from None
+        raise InputError(f"{folder}: cannot be read: {error}; run `dvc repro {stage}`") from None
     if len(images) != len(labels):
         raise InputError(f"{folder}: {len(images)} images, but {len(labels)} labels")
     return Split(images, labels)

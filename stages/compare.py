@@ -1,7 +1,8 @@
 """compare: put all variants side by side.
 
-In:  configs/, and what train and evaluate wrote about each variant in it.
-Out: reports/comparison.md, reports/figures/*.png and the tables behind them, plots/all/*.csv.
+In:  configs/, and what train, evaluate and robustness wrote about each variant in it.
+Out: reports/comparison.md for people and reports/comparison.json for programs, the figures in
+     reports/figures, and the tables behind `dvc plots`, plots/all/*.csv.
 
 The files in configs/ say which variants there are: a removed one may have left files elsewhere.
 """
@@ -9,20 +10,25 @@ The files in configs/ say which variants there are: a removed one may have left 
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from pydantic import Field
 
-from stages import figures
+from stages import curves, figures
 from stages.command import InputError, command_line, run
-from stages.files import replacing
-from stages.manifest import LABELS
+from stages.comparison import compare_models, compare_runs, models_of
+from stages.files import naming, replacing
+from stages.gallery import read_gallery
 from stages.params import Schema, nearest, read_block, read_yaml
+from stages.summary import describe_changes, to_json, to_markdown
 
 COMPARISON = Path("reports/comparison.md")
+NUMBERS = Path("reports/comparison.json")
 FIGURES = Path("reports/figures")
+GALLERY = Path("plots/gallery")
 TABLES = Path("plots/all")
+SHARES = ["accuracy", "precision", "recall", "f1", "roc_auc", "average_precision"]
+"""The metrics of the bar chart: from 0 to 1, the more the better."""
 
 
 class CompareParams(Schema):
@@ -31,15 +37,15 @@ class CompareParams(Schema):
     baseline: str = Field(description="the variant that the others are measured against")
 
 
-def read_metrics(variants: list[str]) -> pd.DataFrame:
-    """Return one row a variant, one column a metric.
+def read_metrics(variants: list[str], folder: Path) -> pd.DataFrame:
+    """Return what `folder`/<variant>.json holds, one row a variant, one column a metric.
 
     Raises:
         InputError: a variant has not been evaluated.
     """
     rows = []
     for variant in variants:
-        file = Path("metrics") / f"{variant}.json"
+        file = folder / f"{variant}.json"
         _require(file, variant)
         rows.append(json.loads(file.read_text()))
     return pd.DataFrame(rows, index=pd.Index(variants, name="variant"))
@@ -61,116 +67,78 @@ def read_tables(variants: list[str], folder: Path) -> pd.DataFrame:
 
 def _require(file: Path, variant: str) -> None:
     if not file.exists():
-        raise InputError(f"{file}: missing; run `dvc repro evaluate@{variant}`")
+        raise InputError(f"{file}: missing; run `dvc repro robustness@{variant}`")
 
 
-def long_curves(curves: pd.DataFrame) -> pd.DataFrame:
-    """Return training curves with a row for each variant, split and epoch (counted from 1)."""
-    splits = {"train": "", "validation": "val_"}
-    parts = [
-        pd.DataFrame(
-            {
-                "variant": curves["variant"],
-                "split": split,
-                "epoch": curves["epoch"] + 1,
-                "accuracy": curves[f"{prefix}accuracy"],
-                "loss": curves[f"{prefix}loss"],
-            }
+def is_right(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return whether each variant (column) is right about each test image (row), in their order.
+
+    An image counts as FAKE from a p_fake of 0.5 on, as in the metric `accuracy`.
+
+    Raises:
+        InputError: the variants were measured on different images.
+    """
+    right = (predictions["p_fake"] >= 0.5) == (predictions["label"] == "FAKE")
+    table = predictions.assign(right=right).pivot(index="path", columns="variant", values="right")
+    if table.isna().any(axis=None):
+        variant = table.columns[table.isna().any()][0]
+        raise InputError(
+            f"data/predictions: {variant} was measured on other images than the rest; "
+            "run `dvc repro evaluate`"
         )
-        for split, prefix in splits.items()
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def confusion(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of test images for each variant, actual label and predicted label."""
-    predicted = (predictions["p_fake"] >= 0.5).map({False: "REAL", True: "FAKE"})
-    counts = predictions.groupby(["variant", "label", predicted]).size()
-    every = pd.MultiIndex.from_product(
-        [predictions["variant"].unique(), LABELS, LABELS], names=["variant", "actual", "predicted"]
-    )
-    return counts.reindex(every, fill_value=0).rename("images").reset_index()
-
-
-def describe_changes(configs: dict[str, dict[str, Any]], baseline: str) -> dict[str, str]:
-    """Return for each variant in what its configuration differs from the baseline's."""
-    base = _flatten(configs[baseline])
-    changes = {}
-    for variant, config in configs.items():
-        flat = _flatten(config)
-        # A key that only the baseline has belongs to a list that is longer there.
-        keys = [*flat, *(key for key in base if key not in flat)]
-        different = [key for key in keys if flat.get(key) != base.get(key)]
-        changes[variant] = ", ".join(f"{key} {flat.get(key, 'none')}" for key in different)
-    return changes
-
-
-def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(config, dict):
-        items = list(config.items())
-    elif isinstance(config, list):
-        items = list(enumerate(config))
-    else:
-        return {prefix: config}
-    flat: dict[str, Any] = {}
-    for key, value in items:
-        flat |= _flatten(value, f"{prefix}.{key}" if prefix else str(key))
-    return flat
-
-
-def to_markdown(metrics: pd.DataFrame, changes: dict[str, str], baseline: str) -> str:
-    """Return the comparison as a Markdown table, best accuracy first."""
-    ordered = metrics.sort_values("accuracy", ascending=False, kind="stable")
-    header = ["variant", f"differs from {baseline} in", *metrics.columns, f"accuracy - {baseline}"]
-    lines = [header, ["---", "---", *["---:"] * (len(header) - 2)]]
-    for variant, row in ordered.iterrows():
-        difference = row["accuracy"] - metrics.loc[baseline, "accuracy"]
-        lines.append(
-            [
-                str(variant),
-                changes[str(variant)] or "nothing",
-                *(f"{value:.4f}" for value in row),
-                "" if variant == baseline else f"{difference:+.4f}",
-            ]
-        )
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return (
-        f"# Comparison of {len(metrics)} variants\n\n"
-        "Measured on the test split. Precision, recall and F1 are means over both labels, weighted "
-        "by their images.\nOne training run each: a small difference may be chance.\n\n"
-        f"{table}\n"
-    )
+    return table[predictions["variant"].unique()].astype(bool)
 
 
 def main() -> None:
     command_line("stages.compare", __doc__).parse_args()
     baseline = read_block("compare", CompareParams).baseline
     configs = {file.stem: read_yaml(file) for file in sorted(Path("configs").glob("*.yaml"))}
-    variants = list(configs)
     if baseline not in configs:
         raise InputError(
             f"params.yaml: compare.baseline: no variant '{baseline}'; "
-            f"did you mean '{nearest(baseline, variants)}'?"
+            f"did you mean '{nearest(baseline, list(configs))}'?"
         )
-    metrics = read_metrics(variants)
-    curves = long_curves(read_tables(variants, Path("plots/training")))
-    roc = read_tables(variants, Path("plots/roc"))
-    matrices = confusion(read_tables(variants, Path("data/predictions")))
-    long_metrics = metrics.reset_index().melt("variant", var_name="metric")
-    markdown = to_markdown(metrics, describe_changes(configs, baseline), baseline)
+    variants = sorted(configs, key=lambda variant: variant != baseline)
+    metrics = read_metrics(variants, Path("metrics"))
+    robustness = read_metrics(variants, Path("metrics/robustness"))
+    predictions = read_tables(variants, Path("data/predictions"))
+    models = models_of(configs, baseline)
+    correct = is_right(predictions)
+    of_models = compare_models(correct, models)
+    runs = compare_runs(correct, models, of_models)
+    changes = describe_changes(configs, baseline)
+    numbers = to_json(len(correct), changes, metrics, robustness, runs, of_models)
+    markdown = to_markdown(json.loads(numbers))
 
-    tables = {"training": curves, "roc": roc, "confusion": matrices, "metrics": long_metrics}
+    tables = {
+        "training": curves.training(read_tables(variants, Path("plots/training"))),
+        "roc": curves.roc(predictions),
+        "precision_recall": curves.precision_recall(predictions),
+        "reliability": curves.calibration(predictions),
+        "confusion": curves.confusion(predictions),
+        "robustness": read_tables(variants, Path("plots/robustness")),
+        "metrics": metrics[SHARES].reset_index().melt("variant", var_name="metric"),
+        "accuracy": metrics[["accuracy", "accuracy_low", "accuracy_high"]]
+        .assign(model=pd.Series(models))
+        .reset_index(),
+    }
     with ExitStack() as stack:
         for name, table in tables.items():
             file = stack.enter_context(replacing(TABLES / f"{name}.csv"))
-            table.to_csv(file, index=False, lineterminator="\n")
+            with naming(TABLES / f"{name}.csv"):
+                table.to_csv(file, index=False, lineterminator="\n")
         folder = stack.enter_context(replacing(FIGURES))
-        folder.mkdir()
-        figures.training(curves).savefig(folder / "training.png")
-        figures.metrics(metrics).savefig(folder / "metrics.png")
-        figures.roc(roc, metrics["roc_auc"]).savefig(folder / "roc.png")
-        figures.confusion(matrices).savefig(folder / "confusion.png")
-        stack.enter_context(replacing(COMPARISON)).write_text(markdown)
+        with naming(FIGURES):
+            folder.mkdir()
+            for name, figure in figures.draw(tables).items():
+                figure.savefig(folder / f"{name}.png")
+            for variant in variants:
+                gallery = read_gallery(GALLERY / variant)
+                figures.gallery(variant, gallery).savefig(folder / f"gallery-{variant}.png")
+        for path, text in ((COMPARISON, markdown), (NUMBERS, numbers)):
+            file = stack.enter_context(replacing(path))
+            with naming(path):
+                file.write_text(text)
     print(markdown)
 
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from stages.audit import Audit
 from stages.counts import LISTED, in_words
 from stages.manifest import LABELS, SPLITS
+from stages.markdown import code, table
 from stages.organise import used
 from stages.parallel import File
 from stages.pixels import DecodeParams, decode
@@ -95,7 +96,7 @@ def page(source: str, manifest: pd.DataFrame, counts: dict[str, Any], result: Au
     return (
         "\n\n".join(
             [
-                f"# The data set: {_code(source)}",
+                f"# The data set: {code(source)}",
                 "Written by the stage `source`. `dvc pull reports/data` fetches the pictures.",
                 "## Findings",
                 _findings(result),
@@ -136,7 +137,7 @@ def _counts(counts: dict[str, Any]) -> str:
         for label in LABELS
     ]
     return (
-        _table(["split", "label", "in the data set", "in use"], rows)
+        table(["split", "label", "in the data set", "in use"], rows)
         + f"\n\nImages left out: {in_words(counts['left_out'])}. "
         f"Files passed over: {in_words(counts['passed_over'])}."
     )
@@ -146,14 +147,14 @@ def _unreadable(manifest: pd.DataFrame, counts: dict[str, Any]) -> list[str]:
     if not counts["left_out"]["unreadable"]:
         return []
     rows = manifest[manifest["status"].str.startswith("unreadable: ")].head(LISTED)
-    table = [
-        [_code(str(row.path)), str(row.status).removeprefix("unreadable: ")]
+    cells = [
+        [code(str(row.path)), str(row.status).removeprefix("unreadable: ")]
         for row in rows.itertuples()
     ]
     more = counts["left_out"]["unreadable"] - len(rows)
     return [
         "## Unreadable images",
-        _table(["path", "why"], table) + _and_more(more, "in data/manifest.csv"),
+        table(["path", "why"], cells) + _and_more(more, "in data/manifest.csv"),
     ]
 
 
@@ -161,14 +162,14 @@ def _groups(groups: dict[str, Any]) -> str:
     if not groups["number"]:
         return "The images have no groups."
     rows = [
-        [_code(name), *(found[split][label] for split in SPLITS for label in LABELS)]
+        [code(name), *(found[split][label] for split in SPLITS for label in LABELS)]
         for name, found in groups["largest"].items()
     ]
     header = ["group", *(f"{split} {label}" for split in SPLITS for label in LABELS)]
     more = groups["number"] - len(rows)
     return (
         f"{groups['number']:,} groups, and {groups['images_without']:,} images without one; "
-        "images in use:\n\n" + _table(header, rows) + _and_more(more, "in data/manifest.csv")
+        "images in use:\n\n" + table(header, rows) + _and_more(more, "in data/manifest.csv")
     )
 
 
@@ -176,13 +177,13 @@ def _duplicates(result: Audit) -> str:
     rows = [[name.replace("_", " "), n] for name, n in result.numbers["duplicates"].items()]
     text = (
         "Images whose size and pixels are those of another, as they are in the data set.\n\n"
-        + _table(["where", "images"], rows)
+        + table(["where", "images"], rows)
         + f"\n\n{result.numbers['conflicting_labels']:,} different images carry both labels."
     )
     if result.copies.empty:
         return text
-    some = [[_code(str(cell)) for cell in row] for row in result.copies.to_numpy()]
-    return text + "\n\n" + _table(["some of them", "the same as"], some)
+    some = [[code(str(cell)) for cell in row] for row in result.copies.to_numpy()]
+    return text + "\n\n" + table(["some of them", "the same as"], some)
 
 
 def _near_duplicates(result: Audit) -> str:
@@ -191,21 +192,21 @@ def _near_duplicates(result: Audit) -> str:
     rows = [[name.replace("_", " "), n] for name, n in result.numbers["near_duplicates"].items()]
     text = (
         "Images in use that look like one of another split, by their perceptual hashes "
-        "(pHash, 64 bits).\n\n" + _table(["where", "images"], rows)
+        "(pHash, 64 bits).\n\n" + table(["where", "images"], rows)
     )
     if result.near_pairs.empty:
         return text
     pairs = [
         [
             f"![pair {number}](data/pair-{number:02}.png)",
-            f"{row.split}: {_code(str(row.path))}",
-            f"{row.other_split}: {_code(str(row.other_path))}",
+            f"{row.split}: {code(str(row.path))}",
+            f"{row.other_split}: {code(str(row.other_path))}",
             row.bits,
         ]
         for number, row in enumerate(result.near_pairs.itertuples(), start=1)
     ]
     header = ["the most alike", "left", "right", "bits that differ"]
-    return text + "\n\n" + _table(header, pairs)
+    return text + "\n\n" + table(header, pairs)
 
 
 def _short_cuts(numbers: dict[str, Any]) -> str:
@@ -217,25 +218,9 @@ def _short_cuts(numbers: dict[str, Any]) -> str:
     return (
         "How often a small decision tree tells REAL from FAKE without a look at what the image "
         "shows (balanced accuracy in five-fold cross-validation; 0.5 is chance).\n\n"
-        + _table(["by", "accuracy"], rows)
+        + table(["by", "accuracy"], rows)
     )
 
 
 def _and_more(number: int, where: str) -> str:
     return f"\n\nand {number:,} more, {where}" if number > 0 else ""
-
-
-def _code(text: str) -> str:
-    """Return `text` as code in a cell of a table, whatever a file's name holds."""
-    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return "`" + plain.replace("`", "'").replace("|", r"\|") + "`"
-
-
-def _table(header: list[str], rows: list[list[Any]]) -> str:
-    """Return a Markdown table with numbers to the right."""
-    right = [
-        all(isinstance(row[column], int | float) for row in rows) for column in range(len(header))
-    ]
-    lines = [header, ["---:" if number else "---" for number in right]]
-    lines += [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

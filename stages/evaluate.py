@@ -1,9 +1,11 @@
-"""evaluate: measure one variant's network on the test split.
+"""evaluate: calibrate one variant's network on validation, then measure it on the test split.
 
-In:  models/<variant>.h5, data/processed/test, data/manifest.csv.
-Out: metrics/<variant>.json, data/predictions/<variant>.csv and plots/roc/<variant>.csv.
+In:  models/<variant>.h5, data/processed/validation and test, data/manifest.csv.
+Out: models/<variant>.json: its temperature and threshold; metrics/<variant>.json;
+     data/predictions/<variant>.csv; plots/gallery/<variant>: images that it was sure of, with what
+     speaks for its verdict.
 
-FAKE is the positive class; p_fake is the network's probability of it.
+FAKE is the positive class; p_fake is the probability of it, after temperature scaling.
 """
 
 import json
@@ -11,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from sklearn.metrics import (
     accuracy_score,
+    average_precision_score,
+    brier_score_loss,
     log_loss,
     precision_recall_fscore_support,
     recall_score,
@@ -21,78 +24,94 @@ from sklearn.metrics import (
     roc_curve,
 )
 
-from stages.arrays import load_split, read
+from stages import calibration
+from stages.arrays import Split, load_split, read
+from stages.calibration import Calibration, probabilities
+from stages.classifier import Classifier, EvaluateParams
 from stages.command import InputError, command_line, run
-from stages.files import replacing
+from stages.files import naming, replacing
+from stages.gallery import choose, write_gallery
+from stages.grad_cam import heat_maps
 from stages.manifest import LABELS, MANIFEST, read_used
-from stages.params import Schema, read_block
-from stages.runtime import keras, set_up
-
-
-class EvaluateParams(Schema):
-    """The block `evaluate` of params.yaml."""
-
-    batch_size: int = Field(ge=1, description="images a step")
-    threads: int = Field(
-        ge=1, le=1024, description="threads of an operation; another number gives other sums"
-    )
+from stages.params import read_block
+from stages.reliability import expected_calibration_error
+from stages.runtime import set_up
+from stages.statistics import mean_interval
 
 
 class EvaluateModel:
-    """A trained network, read from its file, that predicts and is measured."""
+    """A trained network that is calibrated, predicts, is measured and explains itself."""
 
-    def __init__(self, path: Path, batch_size: int):
-        """Load the network in `path`.
+    def __init__(self, classifier: Classifier, validation: Split):
+        """Fit the calibration of `classifier` to the images of `validation`."""
+        self.classifier = classifier
+        logits = classifier.logits(validation.images)
+        self.calibration = calibration.fit(logits, validation.labels)
 
-        Raises:
-            InputError: `path` is missing or holds no Keras model.
-        """
-        self.batch_size = batch_size
-        try:
-            self.network = keras.models.load_model(path, compile=False)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: cannot be read as a Keras model: {reason}") from None
+    def predict(self, images: np.ndarray) -> pd.DataFrame:
+        """Return logit, p_fake and verdict of `images` (uint8, [N, height, width, 3])."""
+        logits = self.classifier.logits(images)
+        p_fake = probabilities(logits, self.calibration.temperature)
+        verdicts = np.where(p_fake >= self.calibration.threshold, "FAKE", "REAL")
+        return pd.DataFrame({"logit": logits, "p_fake": p_fake, "verdict": verdicts})
 
-    def predict(self, images: np.ndarray) -> np.ndarray:
-        """Return p_fake of `images` (uint8, [N, height, width, 3], 0..255): float32, [N]."""
-        expected = self.network.input_shape[1:]
-        if images.shape[1:] != expected:
-            raise InputError(f"the model takes images of {expected}, found {images.shape[1:]}")
-        starts = range(0, len(images), self.batch_size)
-        batches = (read(images, slice(start, start + self.batch_size)) for start in starts)
-        return np.concatenate([self.network.predict_on_batch(batch)[:, 1] for batch in batches])
+    def explain(self, images: np.ndarray, verdicts: pd.Series) -> np.ndarray:
+        """Return heat maps (float32, [N, height, width], 0..1) of what speaks for `verdicts`."""
+        return heat_maps(self.classifier.network, images, verdicts.map(LABELS.index).to_numpy())
 
 
-def measure(labels: np.ndarray, p_fake: np.ndarray) -> dict[str, float]:
-    """Return the metrics of predictions `p_fake` (float, [N], 0..1) of `labels` (0 or 1, [N]).
+def measure(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict[str, float]:
+    """Return the metrics of a network whose log-odds of FAKE are `logits` (float, [N]).
 
-    Precision, recall and f1 are means over both labels, weighted by the number of their images.
-    An image counts as FAKE from p_fake 0.5 on. Definitions: scikit-learn's, of the same names.
+    An image counts as FAKE from a p_fake of 0.5 on, except in `accuracy_at_threshold`. Precision,
+    recall and f1 are means over both labels, weighted by the number of their images. Definitions:
+    scikit-learn's of the same names; `stages.statistics` and `stages.reliability` for the rest.
+
+    Args:
+        labels: 0 (REAL) or 1 (FAKE): int, [N], both present.
+        fitted: what the network's probabilities and verdicts go by.
     """
+    p_raw = probabilities(logits).astype(np.float64)
+    p_fake = probabilities(logits, fitted.temperature).astype(np.float64)
     verdicts = (p_fake >= 0.5).astype(int)
+    accuracy = mean_interval(verdicts == labels)
     precision, recall, f1, _ = precision_recall_fscore_support(
         labels, verdicts, average="weighted", zero_division=0.0
     )
     metrics = {
-        "accuracy": accuracy_score(labels, verdicts),
-        "loss": log_loss(labels, p_fake.astype(np.float64)),
+        "accuracy": accuracy.mean,
+        "accuracy_low": accuracy.low,
+        "accuracy_high": accuracy.high,
+        "loss": log_loss(labels, p_raw),
+        "loss_calibrated": log_loss(labels, p_fake),
         "precision": precision,
         "recall": recall,
         "f1": f1,
-        "roc_auc": roc_auc_score(labels, p_fake),
+        "roc_auc": roc_auc_score(labels, logits),
+        "average_precision": average_precision_score(labels, logits),
         "accuracy_real": recall_score(labels, verdicts, pos_label=0),
         "accuracy_fake": recall_score(labels, verdicts, pos_label=1),
+        "recall_fake_at_1pct_false_alarms": recall_at(labels, logits, 0.01),
+        "recall_fake_at_5pct_false_alarms": recall_at(labels, logits, 0.05),
+        "brier_score": brier_score_loss(labels, p_raw),
+        "brier_score_calibrated": brier_score_loss(labels, p_fake),
+        "ece": expected_calibration_error(labels, p_raw),
+        "ece_calibrated": expected_calibration_error(labels, p_fake),
+        "temperature": fitted.temperature,
+        "threshold": fitted.threshold,
+        "accuracy_at_threshold": accuracy_score(labels, p_fake >= fitted.threshold),
     }
     return {name: round(float(value), 6) for name, value in metrics.items()}
 
 
-def roc(labels: np.ndarray, p_fake: np.ndarray) -> pd.DataFrame:
-    """Return the corners of the ROC curve: false and true positive rate, each 0..1."""
-    false_positive_rate, true_positive_rate, _ = roc_curve(labels, p_fake)
-    return pd.DataFrame(
-        {"false_positive_rate": false_positive_rate, "true_positive_rate": true_positive_rate}
-    ).round(6)
+def recall_at(labels: np.ndarray, scores: np.ndarray, false_alarms: float) -> float:
+    """Return the largest share of FAKE that any threshold on `scores` (float, [N]) recognises.
+
+    Args:
+        false_alarms: the share of REAL that may be taken for FAKE meanwhile, 0..1.
+    """
+    rates, recognised, _ = roc_curve(labels, scores, drop_intermediate=False)
+    return float(recognised[rates <= false_alarms].max())
 
 
 def main() -> None:
@@ -103,22 +122,39 @@ def main() -> None:
     set_up(seed=0, threads=params.threads)
     test = load_split("test")
     used = read_used()
-    rows = used[used["split"] == "test"]
+    rows = used[used["split"] == "test"].reset_index(drop=True)
     if not np.array_equal(rows["label"].map(LABELS.index), test.labels):
         raise InputError(f"{MANIFEST} and data/processed/test differ; run `dvc repro preprocess`")
 
-    p_fake = EvaluateModel(Path("models") / f"{variant}.h5", params.batch_size).predict(test.images)
-    predictions = rows[["path", "label"]].assign(p_fake=p_fake)
+    classifier = Classifier(Path("models") / f"{variant}.h5", params.batch_size)
+    model = EvaluateModel(classifier, load_split("validation"))
+    predictions = pd.concat([rows[["path", "label"]], model.predict(test.images)], axis=1)
+    metrics = measure(test.labels, predictions["logit"].to_numpy(), model.calibration)
+    examples = choose(predictions)
+    shown = read(test.images, examples.index.to_numpy())
+    heat = model.explain(shown, examples["verdict"])
+
+    calibration_path = Path("models") / f"{variant}.json"
+    metrics_path = Path("metrics") / f"{variant}.json"
+    predictions_path = Path("data/predictions") / f"{variant}.csv"
+    gallery_path = Path("plots/gallery") / variant
     with (
-        replacing(Path("metrics") / f"{variant}.json") as metrics_file,
-        replacing(Path("data/predictions") / f"{variant}.csv") as predictions_file,
-        replacing(Path("plots/roc") / f"{variant}.csv") as roc_file,
+        replacing(calibration_path) as calibration_file,
+        replacing(metrics_path) as metrics_file,
+        replacing(predictions_path) as predictions_file,
+        replacing(gallery_path) as folder,
     ):
-        metrics = measure(test.labels, p_fake)
-        metrics_file.write_text(json.dumps(metrics, indent=2) + "\n")
-        # Nine significant digits bring every float32 back exactly.
-        predictions.to_csv(predictions_file, index=False, float_format="%.9g", lineterminator="\n")
-        roc(test.labels, p_fake).to_csv(roc_file, index=False, lineterminator="\n")
+        with naming(calibration_path):
+            calibration.write(model.calibration, calibration_file)
+        with naming(metrics_path):
+            metrics_file.write_text(json.dumps(metrics, indent=2) + "\n")
+        with naming(predictions_path):
+            # Nine significant digits bring every float32 back exactly.
+            predictions.to_csv(
+                predictions_file, index=False, float_format="%.9g", lineterminator="\n"
+            )
+        with naming(gallery_path):
+            write_gallery(folder, examples, shown, heat)
     print(f"{variant}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
 
 

@@ -1,6 +1,7 @@
 """The figures of the report, drawn from the tables that compare makes."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from matplotlib import rcdefaults, rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
+from stages.gallery import EXAMPLES, KINDS
 from stages.manifest import LABELS
 
 # A user's matplotlibrc must not change the bytes.
@@ -18,6 +21,28 @@ rcParams.update(
     {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110}
 )
 COLOURS = ["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c"]
+
+
+UNITS = {
+    "JPEG": "quality",
+    "blur": "sigma, pixels",
+    "noise": "sigma, of 255",
+    "downscale": "to pixels",
+}
+"""What the levels of each kind of perturbation are."""
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """Return the figures of the report by name, from the tables behind `dvc plots`."""
+    return {
+        "accuracy": accuracy(tables["accuracy"]),
+        "metrics": metrics(tables["metrics"]),
+        "curves": curves(tables["roc"], tables["precision_recall"]),
+        "reliability": reliability(tables["reliability"]),
+        "robustness": robustness(tables["robustness"]),
+        "confusion": confusion(tables["confusion"]),
+        "training": training(tables["training"]),
+    }
 
 
 def training(curves: pd.DataFrame) -> Figure:
@@ -30,7 +55,7 @@ def training(curves: pd.DataFrame) -> Figure:
         for split, line in (("train", ":"), ("validation", "-")):
             rows = curves[(curves["variant"] == variant) & (curves["split"] == split)]
             for row, measure in enumerate(("accuracy", "loss")):
-                colour = COLOURS[number % len(COLOURS)]
+                colour = _colour(number)
                 axes[row, number].plot(
                     rows["epoch"], rows[measure], line, color=colour, label=split
                 )
@@ -44,43 +69,151 @@ def training(curves: pd.DataFrame) -> Figure:
 
 
 def metrics(table: pd.DataFrame) -> Figure:
-    """Return a bar for each metric (but loss, which has no upper bound) and variant."""
-    shares = table.drop(columns="loss")
+    """Return a bar for each metric and variant."""
+    shares = table.pivot(index="variant", columns="metric", values="value")
+    shares = shares.loc[table["variant"].unique(), table["metric"].unique()]
     figure, [[axes]] = _axes(1, 1, (9, 3.6))
     width = 0.8 / len(shares)
     for number, (variant, row) in enumerate(shares.iterrows()):
         places = [place + (number - (len(shares) - 1) / 2) * width for place in range(len(row))]
-        axes.bar(places, row, width, color=COLOURS[number % len(COLOURS)], label=variant)
+        axes.bar(places, row, width, color=_colour(number), label=variant)
     axes.set_xticks(range(shares.shape[1]), shares.columns)
     axes.set(ylim=(0, 1), ylabel="on the test split")
     axes.axhline(0.5, color="black", linewidth=0.5, linestyle=":")
-    axes.legend(frameon=False, ncols=len(shares), loc="lower center", bbox_to_anchor=(0.5, 1))
+    axes.legend(
+        frameon=False, ncols=min(8, len(shares)), loc="lower center", bbox_to_anchor=(0.5, 1)
+    )
     return figure
 
 
-def roc(curves: pd.DataFrame, areas: pd.Series) -> Figure:
-    """Return the ROC curves of all variants; `areas` names each one's area under the curve."""
-    figure, [[axes]] = _axes(1, 1, (4.6, 4.4))
-    for number, (variant, rows) in enumerate(curves.groupby("variant")):
-        axes.plot(
+def accuracy(table: pd.DataFrame) -> Figure:
+    """Return each variant's accuracy with its interval, the runs of a model beside each other.
+
+    Args:
+        table: variant, model, accuracy, accuracy_low, accuracy_high.
+    """
+    models = list(table["model"].unique())
+    ordered = table.sort_values("model", key=lambda names: names.map(models.index), kind="stable")
+    figure, [[axes]] = _axes(1, 1, (7, 0.9 + 0.32 * len(table)))
+    places = range(len(ordered))
+    for place, row in zip(places, ordered.itertuples(), strict=True):
+        interval = [row.accuracy_low, row.accuracy_high]
+        colour = _colour(models.index(row.model))
+        axes.plot(interval, [place, place], color=colour, linewidth=1.5)
+        axes.plot(row.accuracy, place, "o", color=colour, markersize=5)
+    for model, rows in ordered.reset_index(drop=True).groupby("model", sort=False):
+        if len(rows) > 1:
+            middle, spread = rows["accuracy"].mean(), rows["accuracy"].std()
+            ends = [rows.index[0] - 0.4, rows.index[-1] + 0.4]
+            colour = _colour(models.index(model))
+            axes.plot([middle, middle], ends, color=colour, linewidth=1)
+            axes.fill_betweenx(ends, middle - spread, middle + spread, color=colour, alpha=0.2)
+    axes.set_yticks(places, ordered["variant"])
+    axes.invert_yaxis()
+    axes.set_xlabel("accuracy on the test split")
+    axes.grid(axis="x", linewidth=0.3)
+    return figure
+
+
+def curves(roc: pd.DataFrame, precision_recall: pd.DataFrame) -> Figure:
+    """Return the ROC curves and the precision-recall curves of all variants."""
+    figure, [[left, right]] = _axes(1, 2, (8.6, 4.6))
+    for number, (variant, rows) in enumerate(roc.groupby("variant", sort=False)):
+        left.plot(
             rows["false_positive_rate"],
             rows["true_positive_rate"],
-            color=COLOURS[number % len(COLOURS)],
-            label=f"{variant} ({areas[variant]:.3f})",
+            color=_colour(number),
+            label=variant,
         )
-    axes.plot([0, 1], [0, 1], ":", color="black", linewidth=0.5)
-    axes.set(xlabel="REAL taken for FAKE", ylabel="FAKE recognised", aspect="equal")
-    axes.legend(frameon=False, loc="lower right", title="area under the curve")
+    for number, (_, rows) in enumerate(precision_recall.groupby("variant", sort=False)):
+        right.plot(rows["recall"], rows["precision"], color=_colour(number))
+    left.plot([0, 1], [0, 1], ":", color="black", linewidth=0.5)
+    left.set(xlabel="REAL taken for FAKE", ylabel="FAKE recognised", title="ROC")
+    right.set(
+        xlabel="recall of FAKE",
+        ylabel="precision of FAKE",
+        xlim=(-0.03, 1.03),
+        ylim=(-0.03, 1.03),
+        title="precision and recall",
+    )
+    figure.legend(frameon=False, loc="outside lower center", ncols=min(8, roc["variant"].nunique()))
+    return figure
+
+
+def reliability(table: pd.DataFrame) -> Figure:
+    """Return a reliability diagram for each variant, as trained and calibrated."""
+    figure, grid = _grid(table["variant"].nunique(), 2.1)
+    for number, (axes, (variant, rows)) in enumerate(
+        zip(grid, table.groupby("variant", sort=False), strict=False)
+    ):
+        axes.plot([0, 1], [0, 1], color="black", linewidth=0.5)
+        for name, line in (("as trained", ":"), ("calibrated", "-")):
+            points = rows[rows["probabilities"] == name]
+            axes.plot(
+                points["p_fake"],
+                points["share_fake"],
+                line,
+                marker=".",
+                color=_colour(number),
+                label=name,
+            )
+        axes.set(title=variant, xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="p_fake")
+    grid[0].set_ylabel("share of FAKE")
+    grid[0].legend(frameon=False, loc="upper left", fontsize=7)
+    return figure
+
+
+def robustness(table: pd.DataFrame) -> Figure:
+    """Return accuracy over the levels of each kind of perturbation, all variants in each."""
+    kinds = [kind for kind in table["kind"].unique() if kind != "none"]
+    figure, all_axes = _axes(
+        1, max(1, len(kinds)), (2.4 * max(1, len(kinds)) + 0.5, 3.2), sharey=True
+    )
+    clean = table[table["kind"] == "none"].set_index("variant")["accuracy"]
+    for axes, kind in zip(all_axes[0], kinds, strict=True):
+        of_kind = table[table["kind"] == kind]
+        levels = list(of_kind["level"].unique())
+        for number, (variant, rows) in enumerate(of_kind.groupby("variant", sort=False)):
+            axes.plot(
+                range(len(levels) + 1),
+                [clean[variant], *rows["accuracy"]],
+                marker=".",
+                color=_colour(number),
+                label=variant,
+            )
+        axes.set_xticks(range(len(levels) + 1), ["none", *(f"{level:g}" for level in levels)])
+        axes.set(title=kind, xlabel=UNITS[kind])
+    all_axes[0, 0].set_ylabel("accuracy")
+    if kinds:
+        handles = all_axes[0, 0].get_legend_handles_labels()
+        figure.legend(*handles, frameon=False, loc="outside lower center", ncols=8)
+    return figure
+
+
+def gallery(variant: str, examples: pd.DataFrame) -> Figure:
+    """Return the examples of a variant: image and heat map, a row for each kind."""
+    figure, [[axes]] = _axes(1, 1, (2.1 * EXAMPLES, 1.5 * len(KINDS) + 0.4))
+    axes.set_title(f"{variant}: where it was surest, and what spoke for its verdict")
+    axes.set(xlim=(0, 2.2 * EXAMPLES), ylim=(1.5 * len(KINDS), 0), aspect="equal")
+    axes.set_axis_off()
+    for row, kind in enumerate(KINDS):
+        of_kind = examples[examples["kind"] == kind]
+        for column, example in enumerate(of_kind.to_dict("records")):
+            left, top = 2.2 * column, 1.5 * row + 0.45
+            axes.text(
+                left, top - 0.05, f"{kind}\n{example['p_fake']:.1%} FAKE", fontsize=7, va="bottom"
+            )
+            for name, place in (("image", left), ("heat", left + 1.05)):
+                axes.imshow(Image.open(example[name]), extent=(place, place + 1, top + 1, top))
+    axes.set(xlim=(0, 2.2 * EXAMPLES), ylim=(1.5 * len(KINDS), 0))
     return figure
 
 
 def confusion(matrices: pd.DataFrame) -> Figure:
     """Return a confusion matrix for each variant, with counts and shares of the actual label."""
     variants = list(matrices["variant"].unique())
-    columns = min(5, len(variants))
-    rows = math.ceil(len(variants) / columns)
-    figure, all_axes = _axes(rows, columns, (2.1 * columns + 0.5, 2.3 * rows))
-    for axes, variant in zip(all_axes.flat, variants, strict=False):
+    figure, grid = _grid(len(variants), 2.1)
+    for axes, variant in zip(grid, variants, strict=False):
         of_variant = matrices[matrices["variant"] == variant]
         counts = of_variant.pivot(index="actual", columns="predicted", values="images")
         counts = counts.loc[list(LABELS), list(LABELS)]
@@ -95,9 +228,21 @@ def confusion(matrices: pd.DataFrame) -> Figure:
         axes.set_xticks([0, 1], LABELS)
         axes.set_yticks([0, 1], LABELS)
         axes.set(title=variant, xlabel="predicted", ylabel="actual")
-    for axes in all_axes.flat[len(variants) :]:
-        axes.set_axis_off()
     return figure
+
+
+def _colour(number: int) -> str:
+    return COLOURS[number % len(COLOURS)]
+
+
+def _grid(number: int, size: float) -> tuple[Figure, list[Any]]:
+    """Return a figure with `number` square axes of `size` inches, at most five in a row."""
+    columns = min(5, number)
+    rows = math.ceil(number / columns)
+    figure, all_axes = _axes(rows, columns, (size * columns + 0.5, (size + 0.3) * rows))
+    for axes in all_axes.flat[number:]:
+        axes.set_axis_off()
+    return figure, list(all_axes.flat[:number])
 
 
 def _axes(

@@ -1,0 +1,61 @@
+"""A trained network, read from its file: the one way in which every stage and tool predicts."""
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from stages.arrays import read
+from stages.command import InputError
+from stages.params import Schema
+from stages.runtime import keras
+
+
+class EvaluateParams(Schema):
+    """The block `evaluate` of params.yaml: how networks predict."""
+
+    batch_size: int = Field(ge=1, description="images a step")
+    threads: int = Field(
+        ge=1, le=1024, description="threads of an operation; another number gives other sums"
+    )
+
+
+class Classifier:
+    """A network that takes images as 0..255 and returns the log-odds of FAKE."""
+
+    def __init__(self, path: Path, batch_size: int):
+        """Load the network in `path`; it will see `batch_size` images at a time.
+
+        Raises:
+            InputError: `path` is missing, or holds no Keras model with probabilities of two labels.
+        """
+        self.path, self.batch_size = path, batch_size
+        try:
+            self.network = keras.models.load_model(path, compile=False)
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{path}: cannot be read as a Keras model: {reason}") from None
+        last = self.network.layers[-1]
+        if getattr(last, "activation", None) is not keras.activations.softmax or (
+            self.network.output_shape[-1] != 2
+        ):
+            raise InputError(f"{path}: must end in the softmax of two labels, found {last.name}")
+        # Probabilities near 0 and 1 are rounded; what the softmax is given is not.
+        last.activation = keras.activations.linear
+
+    def logits(self, images: np.ndarray) -> np.ndarray:
+        """Return the log-odds of FAKE (float32, [N]) of `images`.
+
+        Args:
+            images: uint8, [N, height, width, 3], 0..255; may be memory-mapped.
+
+        Raises:
+            InputError: the network takes images of another size.
+        """
+        expected = self.network.input_shape[1:]
+        if images.shape[1:] != expected:
+            raise InputError(f"{self.path}: takes images of {expected}, found {images.shape[1:]}")
+        starts = range(0, len(images), self.batch_size)
+        batches = (read(images, slice(start, start + self.batch_size)) for start in starts)
+        scores = [self.network.predict_on_batch(batch) for batch in batches]
+        return np.concatenate([s[:, 1] - s[:, 0] for s in scores] or [np.empty(0, np.float32)])

@@ -1,0 +1,163 @@
+"""Which variants do better than the baseline, worse, or cannot be told from it.
+
+Two kinds of luck are looked at. That of the test images: another thousand would give another
+accuracy, so variants are compared image by image. That of the seed: another one would give another
+network, so variants that differ in nothing but `seed` count as one model, trained several times.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.statistics import SIGNIFICANCE, holm, mcnemar_exact, mean_interval, seed_test
+
+BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence"
+BASELINE, OTHER_SEED = "baseline", "other seed"
+
+
+def models_of(configs: Mapping[str, Mapping[str, Any]], baseline: str) -> dict[str, str]:
+    """Return for each variant the name of its model: the variants that differ in `seed` alone.
+
+    A model is called as its variant with the shortest name, or as the baseline if that is one.
+    """
+    runs: dict[str, list[str]] = {}
+    for variant, config in configs.items():
+        key = json.dumps({name: value for name, value in config.items() if name != "seed"})
+        runs.setdefault(key, []).append(variant)
+    names: dict[str, str] = {}
+    for variants in runs.values():
+        first = min(variants, key=lambda variant: (variant != baseline, len(variant), variant))
+        names |= dict.fromkeys(variants, first)
+    return {variant: names[variant] for variant in configs}
+
+
+def compare_models(correct: pd.DataFrame, models: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row a model: its runs, and what they say against those of the baseline.
+
+    `difference` is that of the mean accuracies, with a paired bootstrap interval over the test
+    images. `p_value` is of the t-test over seeds (null where each model has one run), `p_adjusted`
+    after Holm's correction over all models. The verdict is `better` or `worse` if both agree that
+    the difference is more than chance; it is null where nothing is known of the seeds.
+
+    Args:
+        correct: whether a variant (column) is right about a test image (row). The first column is
+            of the baseline.
+        models: each variant's model, see `models_of`.
+    """
+    baseline = models[str(correct.columns[0])]
+    variants = list(map(str, correct))
+    runs = {
+        model: correct[[variant for variant in variants if models[variant] == model]]
+        for model in dict.fromkeys(models[variant] for variant in variants)
+    }
+    baseline_accuracies = list(runs[baseline].mean())
+    rows = []
+    for model, of_model in runs.items():
+        accuracies = list(of_model.mean())
+        difference = mean_interval((of_model.mean(axis=1) - runs[baseline].mean(axis=1)).to_numpy())
+        p_value = None if model == baseline else seed_test(accuracies, baseline_accuracies)
+        rows.append(
+            {
+                "model": model,
+                "runs": len(accuracies),
+                "accuracy": float(np.mean(accuracies)),
+                "deviation": float(np.std(accuracies, ddof=1)) if len(accuracies) > 1 else None,
+                "lowest": min(accuracies),
+                "highest": max(accuracies),
+                "difference": difference.mean,
+                "difference_low": difference.low,
+                "difference_high": difference.high,
+                "p_value": p_value,
+            }
+        )
+    table = _with_adjusted(pd.DataFrame(rows).set_index("model"))
+    verdicts: list[str | None] = []
+    for model, row in zip(table.index, table.to_dict("records"), strict=True):
+        beyond_images = row["difference_low"] > 0 or row["difference_high"] < 0
+        beyond_seeds = row["p_adjusted"] < SIGNIFICANCE
+        if model == baseline:
+            verdicts.append(BASELINE)
+        elif pd.isna(row["p_value"]):
+            verdicts.append(None)
+        else:
+            verdicts.append(_word(row["difference"], beyond_images and beyond_seeds))
+    return table.assign(verdict=pd.Series(verdicts, index=table.index, dtype=object))
+
+
+def compare_runs(
+    correct: pd.DataFrame, models: Mapping[str, str], of_models: pd.DataFrame
+) -> pd.DataFrame:
+    """Return one row a variant, one training run: its accuracy against the baseline's.
+
+    `difference` has a paired bootstrap interval; `p_value` is of McNemar's exact test,
+    `p_adjusted` after Holm's correction over the variants of other models than the baseline's.
+    The verdict is `better` or `worse` where that is below 0.05, unless several seeds of either
+    model say that the difference may be one of seeds.
+
+    Args:
+        correct, models: as for `compare_models`.
+        of_models: what that returned.
+    """
+    baseline = str(correct.columns[0])
+    rows = []
+    for variant in map(str, correct):
+        difference = mean_interval((correct[variant] * 1.0 - correct[baseline]).to_numpy())
+        other = models[variant] != models[baseline]
+        rows.append(
+            {
+                "variant": variant,
+                "model": models[variant],
+                "accuracy": float(correct[variant].mean()),
+                "difference": difference.mean,
+                "difference_low": difference.low,
+                "difference_high": difference.high,
+                "p_value": mcnemar_exact(correct[variant].to_numpy(), correct[baseline].to_numpy())
+                if other
+                else None,
+            }
+        )
+    table = _with_adjusted(pd.DataFrame(rows).set_index("variant"))
+    verdicts = []
+    for variant, row in zip(table.index, table.to_dict("records"), strict=True):
+        by_images = _word(row["difference"], row["p_adjusted"] < SIGNIFICANCE)
+        by_seeds = of_models.loc[row["model"], "verdict"]
+        if row["model"] == models[baseline]:
+            verdicts.append(BASELINE if variant == baseline else OTHER_SEED)
+        else:
+            verdicts.append(by_images if by_seeds in (None, by_images) else NO_EVIDENCE)
+    return table.assign(verdict=verdicts)
+
+
+def _with_adjusted(table: pd.DataFrame) -> pd.DataFrame:
+    known = table["p_value"].dropna().astype(float)
+    adjusted = pd.Series(holm(list(known)), index=known.index, dtype=float)
+    return table.assign(p_value=table["p_value"].astype(float), p_adjusted=adjusted)
+
+
+def _word(difference: float, is_more_than_chance: bool) -> str:
+    if not is_more_than_chance:
+        return NO_EVIDENCE
+    return BETTER if difference > 0 else WORSE
+
+
+def in_words(runs: pd.DataFrame, of_models: pd.DataFrame) -> str:
+    """Return what the tables of `compare_runs` and `compare_models` say."""
+    baseline = str(runs.index[0])
+    said = {
+        f"Better than {baseline}": BETTER,
+        f"Worse than {baseline}": WORSE,
+        f"No evidence of a difference from {baseline}": NO_EVIDENCE,
+    }
+    parts = [
+        f"{start}: {', '.join(map(str, runs.index[runs['verdict'] == word]))}."
+        for start, word in said.items()
+        if (runs["verdict"] == word).any()
+    ]
+    if (of_models["runs"] > 1).any():
+        parts.append("Differences that several seeds of one model explain do not count.")
+    else:
+        parts.append("Each was trained once: what looks better or worse may be luck of the seed.")
+    return " ".join(parts)

@@ -1,0 +1,41 @@
+"""Grad-CAM: where in an image a network found what speaks for its verdict.
+
+Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization,
+2017, https://arxiv.org/abs/1610.02391.
+"""
+
+import numpy as np
+
+from stages.runtime import keras, tf
+
+
+def heat_maps(network: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return how much each place of `images` speaks for its label: float32, [N, height, width].
+
+    Values go from 0 to 1, the highest of each image; an image in which nothing speaks for the
+    label has 0 everywhere.
+
+    Args:
+        network: returns a score for each label, before any softmax: [N, 2].
+        images: uint8, [N, height, width, 3], 0..255.
+        labels: the label to explain for each image, 0 (REAL) or 1 (FAKE): int, [N].
+    """
+    model = keras.Model(network.inputs[0], [_last_maps(network), network.output])
+    with tf.GradientTape() as tape:
+        maps, scores = model(images, training=False)
+        chosen = tf.gather(scores, labels, axis=1, batch_dims=1)
+    weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
+    heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))
+    highest = tf.reduce_max(heat, axis=(1, 2, 3), keepdims=True)
+    heat = tf.math.divide_no_nan(heat, highest)
+    return tf.image.resize(heat, images.shape[1:3])[..., 0].numpy()
+
+
+def _last_maps(network: keras.Model) -> keras.KerasTensor:
+    """Return the last feature maps of `network` that still have the resolution of a convolution."""
+    maps = [
+        layer.output
+        for layer in network.layers
+        if len(layer.output.shape) == 4 and not isinstance(layer, keras.layers.MaxPooling2D)
+    ]
+    return maps[-1]

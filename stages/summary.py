@@ -1,0 +1,187 @@
+"""reports/comparison.md and .json: what the comparison found, for people and for programs."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from stages.comparison import in_words
+from stages.markdown import table
+
+EXTERNAL = "external_accuracy"
+
+
+def describe_changes(
+    configs: Mapping[str, Mapping[str, Any]], baseline: str
+) -> dict[str, dict[str, Any]]:
+    """Return for each variant the values in which its configuration differs from the baseline's."""
+    base = _flatten(configs[baseline])
+    changes = {}
+    for variant, config in configs.items():
+        flat = _flatten(config)
+        # A key that only the baseline has belongs to a list that is longer there.
+        keys = [*flat, *(key for key in base if key not in flat)]
+        different = [key for key in keys if flat.get(key) != base.get(key)]
+        changes[variant] = {key: flat.get(key, "none") for key in different}
+    return changes
+
+
+def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(config, Mapping):
+        items = list(config.items())
+    elif isinstance(config, list):
+        items = list(enumerate(config))
+    else:
+        return {prefix: config}
+    flat: dict[str, Any] = {}
+    for key, value in items:
+        flat |= _flatten(value, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def changes_in_words(changes: Mapping[str, Any]) -> str:
+    """Return the changes of one variant as `key value, key value`."""
+    return ", ".join(f"{key} {value}" for key, value in changes.items()) or "nothing"
+
+
+def to_json(
+    images: int,
+    changes: Mapping[str, Mapping[str, Any]],
+    metrics: pd.DataFrame,
+    robustness: pd.DataFrame,
+    runs: pd.DataFrame,
+    of_models: pd.DataFrame,
+) -> str:
+    """Return all numbers of the comparison, by variant and by model, as JSON."""
+    report = {
+        "words": in_words(runs, of_models),
+        "test_images": images,
+        "variants": {
+            variant: {
+                "differs_in": changes[variant],
+                "comparison": of_run,
+                "metrics": _by_name(metrics)[variant],
+                "robustness": _by_name(robustness)[variant],
+            }
+            for variant, of_run in _by_name(runs).items()
+        },
+        "models": _by_name(of_models),
+    }
+    return json.dumps(report, indent=2) + "\n"
+
+
+def _by_name(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return the `rows` by index, with None for what is missing."""
+    values = rows.round(6).astype(object)
+    values = values.where(values.notna(), None)
+    rows_by_name: dict[Any, dict[Any, Any]] = values.to_dict("index")
+    return rows_by_name
+
+
+def to_markdown(report: Mapping[str, Any]) -> str:
+    """Return the comparison in short, best accuracy first.
+
+    Args:
+        report: what `to_json` returned, read again.
+    """
+    variants = report["variants"]
+    several = any(model["runs"] > 1 for model in report["models"].values())
+    return (
+        "\n\n".join(
+            [
+                f"# Comparison of {len(variants)} variants",
+                report["words"],
+                *(["## Models", MODELS_NOTE, models_table(report), "## Training runs"] * several),
+                runs_table(report),
+                RUNS_NOTE.format(images=report["test_images"]),
+            ]
+        )
+        + "\n"
+    )
+
+
+RUNS_NOTE = (
+    "Measured on the same {images:,} test images; an image counts as FAKE from a probability of "
+    "0.5 on. In brackets: 95% bootstrap intervals over the test images. p: McNemar's exact test "
+    "against the baseline, after Holm's correction; below 0.05 a variant is called better or "
+    "worse. ECE: expected calibration error, after temperature scaling on validation. Perturbed: "
+    "mean accuracy on the test images as JPEG, blurred, noisy and scaled down."
+)
+MODELS_NOTE = (
+    "Variants that differ in nothing but their seed are one model. Its accuracy is the mean of "
+    "its runs, ± their standard deviation. p: Student's t-test over the seeds, after Holm's "
+    "correction. A model is called better or worse if p is below 0.05 and the interval over the "
+    "test images leaves out 0."
+)
+
+
+def runs_table(report: Mapping[str, Any]) -> str:
+    """Return a Markdown table with a row for each variant of `report`."""
+    baseline = next(iter(report["variants"]))
+    external = any(EXTERNAL in row["robustness"] for row in report["variants"].values())
+    header = [
+        "variant",
+        f"differs from {baseline} in",
+        "accuracy",
+        "difference",
+        "p",
+        "verdict",
+        "ROC AUC",
+        "ECE",
+        "perturbed",
+        *["external"] * external,
+    ]
+    rows = [
+        [
+            variant,
+            changes_in_words(row["differs_in"]),
+            _with_interval(row["metrics"], "accuracy"),
+            _with_interval(row["comparison"], "difference", "+"),
+            _p_value(row["comparison"]["p_adjusted"]),
+            row["comparison"]["verdict"],
+            f"{row['metrics']['roc_auc']:.3f}",
+            f"{row['metrics']['ece_calibrated']:.3f}",
+            f"{row['robustness']['accuracy_perturbed']:.3f}",
+            *[f"{row['robustness'].get(EXTERNAL, float('nan')):.3f}"] * external,
+        ]
+        for variant, row in by_accuracy(report["variants"]).items()
+    ]
+    return table(header, rows)
+
+
+def by_accuracy(variants: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `variants` of a report, best accuracy first."""
+    return dict(sorted(variants.items(), key=lambda item: -item[1]["metrics"]["accuracy"]))
+
+
+def models_table(report: Mapping[str, Any]) -> str:
+    """Return a Markdown table with a row for each model of `report`."""
+    rows = [
+        [
+            model,
+            row["runs"],
+            f"{row['accuracy']:.3f}"
+            + (f" ± {row['deviation']:.3f}" if row["deviation"] is not None else ""),
+            f"{row['lowest']:.3f} to {row['highest']:.3f}" if row["runs"] > 1 else "",
+            _with_interval(row, "difference", "+"),
+            _p_value(row["p_adjusted"]),
+            row["verdict"] or "one run each",
+        ]
+        for model, row in sorted(report["models"].items(), key=lambda item: -item[1]["accuracy"])
+    ]
+    header = ["model", "runs", "accuracy", "from, to", "difference", "p", "verdict"]
+    return table(header, rows)
+
+
+def _with_interval(row: Mapping[str, Any], name: str, sign: str = "") -> str:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    if low == high == 0:
+        return f"{row[name]:{sign}.3f}"
+    return f"{row[name]:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+
+
+def _p_value(p: float | None) -> str:
+    if p is None:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
