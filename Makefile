@@ -1,7 +1,7 @@
 # Every target does the set-up it needs on a machine with Python 3.11, 3.12 or 3.13.
 PYTHON ?= python3
-# DVC runs stages one after another, but trains safely side by side what no longer waits for another
-# stage. One model takes one thread.
+# DVC runs stages one after another, but safely side by side where none waits for another variant's.
+# One model takes one thread.
 JOBS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -12,10 +12,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 .PHONY: repro
-repro: .venv/pipeline ## set up, reproduce the pipeline (JOBS=2 models at a time), show the comparison
-	dvc repro preprocess configure
+repro: .venv/pipeline ## set up, reproduce the pipeline (JOBS=2 variants at a time), show the comparison
+	dvc repro preprocess external configure
 	ls configs | sed 's/\.yaml$$//' | \
-	    xargs -P $(JOBS) -I VARIANT dvc --wait-for-lock repro --single-item train@VARIANT
+	    xargs -P $(JOBS) -I VARIANT dvc --wait-for-lock repro --single-item \
+	        train@VARIANT evaluate@VARIANT robustness@VARIANT
 	dvc repro
 	@cat reports/comparison.md
 

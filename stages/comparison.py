@@ -13,9 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stages.statistics import SIGNIFICANCE, holm, mcnemar_exact, mean_interval, seed_test
-
-BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence"
-BASELINE, OTHER_SEED = "baseline", "other seed"
+from stages.verdicts import BASELINE, BETTER, NO_EVIDENCE, OTHER_SEED, WORSE
 
 
 def models_of(configs: Mapping[str, Mapping[str, Any]], baseline: str) -> dict[str, str]:
@@ -141,23 +139,3 @@ def _word(difference: float, is_more_than_chance: bool) -> str:
     if not is_more_than_chance:
         return NO_EVIDENCE
     return BETTER if difference > 0 else WORSE
-
-
-def in_words(runs: pd.DataFrame, of_models: pd.DataFrame) -> str:
-    """Return what the tables of `compare_runs` and `compare_models` say."""
-    baseline = str(runs.index[0])
-    said = {
-        f"Better than {baseline}": BETTER,
-        f"Worse than {baseline}": WORSE,
-        f"No evidence of a difference from {baseline}": NO_EVIDENCE,
-    }
-    parts = [
-        f"{start}: {', '.join(map(str, runs.index[runs['verdict'] == word]))}."
-        for start, word in said.items()
-        if (runs["verdict"] == word).any()
-    ]
-    if (of_models["runs"] > 1).any():
-        parts.append("Differences that several seeds of one model explain do not count.")
-    else:
-        parts.append("Each was trained once: what looks better or worse may be luck of the seed.")
-    return " ".join(parts)

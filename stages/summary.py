@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from stages.comparison import in_words
 from stages.markdown import table
+from stages.verdicts import in_words
 
 EXTERNAL = "external_accuracy"
 
@@ -86,13 +86,15 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         report: what `to_json` returned, read again.
     """
     variants = report["variants"]
-    several = any(model["runs"] > 1 for model in report["models"].values())
     return (
         "\n\n".join(
             [
                 f"# Comparison of {len(variants)} variants",
                 report["words"],
-                *(["## Models", MODELS_NOTE, models_table(report), "## Training runs"] * several),
+                *(
+                    ["## Models", MODELS_NOTE, models_table(report), "## Training runs"]
+                    * has_seeds(report)
+                ),
                 runs_table(report),
                 RUNS_NOTE.format(images=report["test_images"]),
             ]
@@ -116,34 +118,39 @@ MODELS_NOTE = (
 )
 
 
+def has_seeds(report: Mapping[str, Any]) -> bool:
+    """Return whether `report` has a model that was trained with several seeds."""
+    return any(model["runs"] > 1 for model in report["models"].values())
+
+
 def runs_table(report: Mapping[str, Any]) -> str:
     """Return a Markdown table with a row for each variant of `report`."""
     baseline = next(iter(report["variants"]))
     external = any(EXTERNAL in row["robustness"] for row in report["variants"].values())
     header = [
         "variant",
-        f"differs from {baseline} in",
         "accuracy",
+        "verdict",
         "difference",
         "p",
-        "verdict",
         "ROC AUC",
         "ECE",
         "perturbed",
         *["external"] * external,
+        f"differs from {baseline} in",
     ]
     rows = [
         [
             variant,
-            changes_in_words(row["differs_in"]),
             _with_interval(row["metrics"], "accuracy"),
+            row["comparison"]["verdict"],
             _with_interval(row["comparison"], "difference", "+"),
             _p_value(row["comparison"]["p_adjusted"]),
-            row["comparison"]["verdict"],
             f"{row['metrics']['roc_auc']:.3f}",
             f"{row['metrics']['ece_calibrated']:.3f}",
             f"{row['robustness']['accuracy_perturbed']:.3f}",
             *[f"{row['robustness'].get(EXTERNAL, float('nan')):.3f}"] * external,
+            changes_in_words(row["differs_in"]),
         ]
         for variant, row in by_accuracy(report["variants"]).items()
     ]
