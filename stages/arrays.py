@@ -1,4 +1,4 @@
-"""The processed images of a split, as preprocess writes them and train and evaluate read them."""
+"""Folders of processed images, as preprocess and external write them and other stages read them."""
 
 import mmap
 from pathlib import Path
@@ -9,10 +9,11 @@ import numpy as np
 from stages.command import InputError
 
 PROCESSED = Path("data/processed")
+EXTERNAL = Path("data/external")
 
 
 class Split(NamedTuple):
-    """The images of a split, in the order of the manifest."""
+    """The images of a folder: of a split in the order of the manifest, or of another data set."""
 
     images: np.ndarray
     """uint8, [N, height, width, 3], RGB, 0..255; memory-mapped, so it may exceed the memory."""
@@ -38,12 +39,20 @@ def load_split(name: str) -> Split:
     Raises:
         InputError: preprocess has not written it, or its arrays do not fit each other.
     """
-    folder = PROCESSED / name
+    return load_folder(PROCESSED / name, "preprocess")
+
+
+def load_folder(folder: Path, stage: str) -> Split:
+    """Return the images that `stage` has written to `folder`; there may be none.
+
+    Raises:
+        InputError: it has not written them, or its arrays do not fit each other.
+    """
     try:
         images = np.load(folder / "images.npy", mmap_mode="r")
         labels = np.load(folder / "labels.npy")
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: cannot be read: {error}; run `dvc repro preprocess`") from None
+        raise InputError(f"{folder}: cannot be read: {error}; run `dvc repro {stage}`") from None
     if len(images) != len(labels):
         raise InputError(f"{folder}: {len(images)} images, but {len(labels)} labels")
     return Split(images, labels)
