@@ -77,6 +77,7 @@ def set_params(folder: Path, data_set: str, **train: object) -> None:
     file = folder / "params.yaml"
     params = yaml.safe_load(file.read_text())
     params["source"] |= {"path": data_set, "duplicates": "report"}
+    params["external"] = {"path": data_set}  # no other one
     params["train"] |= {"epochs": 1, **train}
     file.write_text(yaml.safe_dump(params, sort_keys=False))
 

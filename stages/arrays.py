@@ -1,4 +1,4 @@
-"""The processed images of a split, as preprocess writes them and train and evaluate read them."""
+"""Folders of processed images, as preprocess and external write them and other stages read them."""
 
 import mmap
 from pathlib import Path
@@ -13,7 +13,7 @@ EXTERNAL = Path("data/external")
 
 
 class Split(NamedTuple):
-    """The images of a split, in the order of the manifest."""
+    """The images of a folder: of a split in the order of the manifest, or of another data set."""
 
     images: np.ndarray
     """uint8, [N, height, width, 3], RGB, 0..255; memory-mapped, so it may exceed the memory."""
@@ -39,19 +39,15 @@ def load_split(name: str) -> Split:
     Raises:
         InputError: preprocess has not written it, or its arrays do not fit each other.
     """
-    return _load(PROCESSED / name, "preprocess")
+    return load_folder(PROCESSED / name, "preprocess")
 
 
-def load_external() -> Split:
-    """Return the external data set, in the order of its table; none is a split of no images.
+def load_folder(folder: Path, stage: str) -> Split:
+    """Return the images that `stage` has written to `folder`; there may be none.
 
     Raises:
-        InputError: the stage external has not written it, or its arrays do not fit each other.
+        InputError: it has not written them, or its arrays do not fit each other.
     """
-    return _load(EXTERNAL, "external")
-
-
-def _load(folder: Path, stage: str) -> Split:
     try:
         images = np.load(folder / "images.npy", mmap_mode="r")
         labels = np.load(folder / "labels.npy")

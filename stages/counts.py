@@ -1,5 +1,6 @@
 """How many images of each split, label and group there are, and why others are left out."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -39,9 +40,9 @@ def count(
     }
 
 
-def left_out(manifest: pd.DataFrame) -> dict[str, int]:
+def left_out(manifest: pd.DataFrame, reasons: Iterable[str] = REASONS) -> dict[str, int]:
     """Return how many images of `manifest` are not used, by reason."""
-    return {reason: int(manifest["status"].str.startswith(reason).sum()) for reason in REASONS}
+    return {reason: int(manifest["status"].str.startswith(reason).sum()) for reason in reasons}
 
 
 def in_words(numbers: dict[str, int]) -> str:

@@ -62,15 +62,30 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def read_block(block: str, schema: type[AnySchema], path: Path = PARAMS_FILE) -> AnySchema:
-    """Return the top-level key `block` of `path`, validated against `schema`.
+    """Return what `path` holds at `block`, see `read_value`, validated against `schema`.
 
     Raises:
-        InputError: as `read_yaml`, or the block is missing, or `validate` refuses it.
+        InputError: as `read_value`, or `validate` refuses it.
     """
-    content = read_yaml(path)
-    if block not in content:
-        raise InputError(f"{path}: {block}: missing")
-    return validate(schema, content[block], f"{path}: {block}")
+    return validate(schema, read_value(block, path), f"{path}: {block}")
+
+
+def read_value(name: str, path: Path = PARAMS_FILE) -> Any:
+    """Return what `path` holds at `name`: a key, or keys from the outermost on, `source.labels`.
+
+    Raises:
+        InputError: as `read_yaml`, or there is no such key.
+    """
+    value: Any = read_yaml(path)
+    keys = name.split(".")
+    for depth, key in enumerate(keys):
+        if not isinstance(value, dict):
+            place = ".".join(keys[:depth])
+            raise InputError(f"{path}: {place}: must be keys and values, found {_show(value)}")
+        if key not in value:
+            raise InputError(f"{path}: {'.'.join(keys[: depth + 1])}: missing")
+        value = value[key]
+    return value
 
 
 def validate(schema: type[AnySchema], value: Any, where: str) -> AnySchema:

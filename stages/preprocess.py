@@ -9,7 +9,7 @@ Pixels stay 0..255: the networks normalise them, so that what is trained is what
 import math
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Annotated, Literal
+from typing import IO, Annotated, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,17 @@ class PreprocessParams(Schema):
     aspect: Literal["stretch", "crop", "pad"] = Field(
         description="how an image of another shape fits: distorted, its middle, or with borders"
     )
+
+
+class Part(NamedTuple):
+    """Images that become one folder of arrays."""
+
+    output: Path
+    """The folder that errors name: where it will stand."""
+    folder: Path
+    """The folder to write, see `replacing`."""
+    images: pd.DataFrame
+    """One row an image, in the order of the arrays: path, label."""
 
 
 class Preprocess:
@@ -99,36 +110,53 @@ class Preprocess:
         Raises:
             InputError: `source` does not hold what the manifest lists.
         """
+        parts = [
+            Part(PROCESSED / split, folder, used[used["split"] == split])
+            for split, folder in folders.items()
+        ]
+        self.write(source, parts, "preprocess")
+
+    def write(self, source: Path, parts: list[Part], stage: str) -> None:
+        """Write images.npy and labels.npy of each of `parts`, images of `source`.
+
+        Args:
+            stage: whose progress is shown.
+
+        Raises:
+            InputError: `source` does not hold an image, it cannot be decoded, or a folder cannot
+                be written.
+        """
         shape = (self.height, self.width, 3)
-        files: dict[str, IO[bytes]] = {}
-        places: dict[str, tuple[str, int]] = {}
+        files: dict[Path, IO[bytes]] = {}
+        places: dict[str, tuple[Path, int]] = {}
         with ExitStack() as stack:
-            for split, folder in folders.items():
-                stack.enter_context(naming(PROCESSED / split))
-                rows = used[used["split"] == split]
+            for output, folder, rows in parts:
+                stack.enter_context(naming(output))
                 folder.mkdir()
                 np.save(folder / "labels.npy", rows["label"].map(LABELS.index).to_numpy(np.uint8))
                 # Written as a file, not as mapped memory: a full disk is then an error of `write`,
                 # and what is written does not count as memory in use.
-                files[split] = stack.enter_context((folder / "images.npy").open("w+b"))
+                files[output] = stack.enter_context((folder / "images.npy").open("w+b"))
                 header = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), *shape)}
-                np.lib.format.write_array_header_1_0(files[split], header)
-                start = files[split].tell()
+                np.lib.format.write_array_header_1_0(files[output], header)
+                start = files[output].tell()
                 for number, path in enumerate(rows["path"]):
-                    places[path] = (split, start + number * math.prod(shape))
+                    places[path] = (output, start + number * math.prod(shape))
+            if not places:
+                return  # a tar would be read from its start to its end for nothing
 
             processes = self.processes or processes_for(data_size(source))
             most = max(1, BATCH_BYTES // math.prod(shape))
             work = batches(read_files(source, places), most)
             progress = stack.enter_context(
-                tqdm(total=len(places), desc="preprocess", unit=" images", disable=None)
+                tqdm(total=len(places), desc=stage, unit=" images", disable=None)
             )
             for resized in in_order(self.resize_files, work, processes):
                 for path, array in resized:
-                    split, offset = places[path]
-                    with naming(PROCESSED / split):
-                        files[split].seek(offset)
-                        files[split].write(array.tobytes())
+                    output, offset = places[path]
+                    with naming(output):
+                        files[output].seek(offset)
+                        files[output].write(array.tobytes())
                 progress.update(len(resized))
 
 

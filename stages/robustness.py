@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.metrics import accuracy_score, roc_auc_score
 from tqdm import tqdm
 
-from stages.arrays import Split, load_external, load_split, read
+from stages.arrays import EXTERNAL, Split, load_folder, load_split, read
 from stages.calibration import Calibration, probabilities, read_calibration
 from stages.classifier import Classifier, EvaluateParams
 from stages.command import command_line, run
@@ -80,7 +80,7 @@ def main() -> None:
     models = Path("models")
     classifier = Classifier(models / f"{variant}.h5", predicting.batch_size)
     fitted = read_calibration(models / f"{variant}.json")
-    test, external = load_split("test"), load_external()
+    test, external = load_split("test"), load_folder(EXTERNAL, "external")
 
     rows = [
         {"kind": kind, "level": level} | measure(test.labels, logits, fitted)

@@ -12,51 +12,31 @@ import json
 import re
 import sys
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import partial
+from collections.abc import Collection, Iterable
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Literal, Self
 
 import pandas as pd
 from PIL import Image
 from pydantic import Field, field_validator, model_validator
-from tqdm import tqdm
 
-from stages.archive import data_size, list_files, read_files
 from stages.audit import AuditParams, audit
 from stages.command import InputError, command_line, run
 from stages.counts import count, in_words, left_out
 from stages.data_page import page, pictures, thumbnails, wanted_paths
 from stages.files import naming, replacing
-from stages.fingerprint import Fingerprint, fingerprints, unreadable
-from stages.layout import groups_of, label_of, split_of
+from stages.find import DataSet, Found, LabelFolders, OnUnreadable
+from stages.layout import groups_of
 from stages.manifest import COLUMNS, LABELS, MANIFEST, SPLITS
 from stages.organise import Samples, carve, mark_duplicates, pixels, take_samples, used
-from stages.parallel import Result, add_processes_option, batches, in_order, processes_for
+from stages.parallel import add_processes_option
 from stages.params import Schema, read_block
-from stages.pixels import DecodeParams, UnreadableImageError, require_size
+from stages.pixels import DecodeParams
 
 REPORT = Path("reports/data.json")
 PAGE = Path("reports/data.md")
 PICTURES = Path("reports/data")
-
-
-FolderName = Annotated[str, Field(pattern=r"^[^/\\\s]([^/\\]*[^/\\\s])?$")]
-
-
-class LabelFolders(Schema):
-    """The names of folders that hold the images of each label, in any case."""
-
-    REAL: list[FolderName] = Field(min_length=1, description="names of folders of photographs")
-    FAKE: list[FolderName] = Field(min_length=1, description="names of folders of generated images")
-
-    @model_validator(mode="after")
-    def _differ(self) -> Self:
-        both = {name.lower() for name in self.REAL} & {name.lower() for name in self.FAKE}
-        if both:
-            raise ValueError(f"'{min(both)}' cannot be both REAL and FAKE")
-        return self
 
 
 class SourceParams(Schema):
@@ -76,7 +56,7 @@ class SourceParams(Schema):
     duplicates: Literal["drop", "report", "error"] = Field(
         description="images with equal pixels: leave them out, only count them, or stop"
     )
-    on_unreadable: Literal["error", "skip"] = Field(
+    on_unreadable: OnUnreadable = Field(
         description="images that cannot be decoded: stop, or leave them out"
     )
     samples: Samples = Field(description="how many images of each split to use, half of each label")
@@ -100,15 +80,6 @@ class SourceParams(Schema):
         return self
 
 
-class Found(NamedTuple):
-    """What a data set holds."""
-
-    images: pd.DataFrame
-    """One row an image: path, split, label, group, and its fingerprint."""
-    passed_over: dict[str, int]
-    """How many files are no images: the litter of operating systems, and others."""
-
-
 class Images:
     """The images of a data set: `read` finds them, `organise` decides what each is used for."""
 
@@ -119,79 +90,30 @@ class Images:
             processes: how many decode images, by default as many as is quickest. Any number gives
                 the same result.
         """
-        self.params, self.decoding = params, decoding
-        self.path = Path(params.path)
-        self.processes = processes
+        self.params, self.path = params, Path(params.path)
+        self.data_set = DataSet(self.path, decoding, processes)
 
     def read(self) -> Found:
         """Return the images as they are in the data set; without splits, all are in train.
+
+        A row of them is: path, split, label, group, and the fingerprint.
 
         Raises:
             InputError: the data set cannot be read, a path names two labels or none, an image is
                 unreadable and `on_unreadable` does not skip it.
         """
-        sizes, litter = list_files(self.path)
+        images, passed_over = self.data_set.list_images(self.params.labels)
+        images["split"] = images["split"].replace("", "train")
         try:
-            places = self._places(sizes)
+            images["group"] = groups_of(images["path"].tolist(), self.params.group_pattern)
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from None
-        impossible = {}
-        for path in places:
-            try:
-                require_size(sizes[path], self.decoding)
-            except UnreadableImageError as problem:
-                impossible[path] = unreadable(problem)
-        rows = []
-        for path, found in chain(impossible.items(), self._decode(places.keys() - impossible)):
-            if found.status != "used" and self.params.on_unreadable == "error":
-                raise InputError(
-                    f"{self.path}: {path}: {found.status}; "
-                    "`source.on_unreadable: skip` leaves such images out"
-                )
-            rows.append((path, *places[path], *found))
-        images = pd.DataFrame(
-            rows, columns=["path", "split", "label", "group", *Fingerprint._fields]
-        )
-        images = images.sort_values(["split", "label", "path"], ignore_index=True)
-        return Found(images, {"litter": litter, "other files": len(sizes) - len(places)})
-
-    def _places(self, paths: Iterable[str]) -> dict[str, tuple[str, str, str]]:
-        """Return split, label and group of each image."""
-        folders = {name.lower(): "REAL" for name in self.params.labels.REAL}
-        folders |= {name.lower(): "FAKE" for name in self.params.labels.FAKE}
-        named = {path: label_of(path, folders) for path in paths}
-        labels = {path: label for path, label in named.items() if label is not None}
-        splits = {path: split_of(path) for path in labels}
-        without = [path for path, split in splits.items() if split is None]
-        if 0 < len(without) < len(splits):
-            example = next(path for path, split in splits.items() if split)
-            raise InputError(
-                f"{without[0]}: no folder of its path names a split, as one of "
-                f"{example} does; name one in every path, or in none"
-            )
-        groups = groups_of(list(labels), self.params.group_pattern)
-        return {
-            path: (splits[path] or "train", label, group)
-            for (path, label), group in zip(labels.items(), groups, strict=True)
-        }
-
-    def _decode(self, wanted: Collection[str]) -> Iterator[tuple[str, Fingerprint]]:
-        work = self._in_processes(fingerprints, wanted)
-        with tqdm(total=len(wanted), desc="source", unit=" images", disable=None) as progress:
-            for found in work:
-                yield from found
-                progress.update(len(found))
+        images = self.data_set.add_fingerprints(images, self.params.on_unreadable, "source")
+        return Found(images, passed_over)
 
     def thumbnails(self, wanted: Collection[str]) -> dict[str, Image.Image]:
         """Return a small picture of each of the images `wanted`, by path."""
-        return dict(chain.from_iterable(self._in_processes(thumbnails, wanted)))
-
-    def _in_processes(
-        self, function: Callable[..., list[Result]], wanted: Collection[str]
-    ) -> Iterator[list[Result]]:
-        processes = self.processes or processes_for(data_size(self.path))
-        files = read_files(self.path, wanted)
-        return in_order(partial(function, params=self.decoding), batches(files), processes)
+        return dict(chain.from_iterable(self.data_set.in_processes(thumbnails, wanted)))
 
     def organise(self, found: pd.DataFrame) -> pd.DataFrame:
         """Return the manifest of the images `found`: duplicates, splits and samples decided.

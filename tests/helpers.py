@@ -157,7 +157,9 @@ def new_project(root: Path, files: dict[str, bytes], changes: dict) -> Project:
         shutil.rmtree(root / folder, ignore_errors=True)
     (root / "data").mkdir()
     write_zip(root / "data/small.zip", files)
-    edit_params(root, {"source.path": "data/small.zip", **changes})
+    changes = {"source.path": "data/small.zip", **changes}
+    # The same path means that there is no other data set to try the models on.
+    edit_params(root, {"external.path": changes["source.path"], **changes})
     project = Project(root)
     project.run("git", "init", "--quiet", "--initial-branch", "main")
     project.run("git", "config", "user.name", "Test")

@@ -189,23 +189,28 @@ def test_data_in_each_of_dvcs_forms(project: Project) -> None:
 
     shutil.unpack_archive(project.root / "data/small.zip", project.root / "data/folder")
     project.run("dvc", "add", "data/folder")
-    edit_params(project.root, {"source.path": "data/folder"})
-    assert set(project.repro()) == {"source", "preprocess"}
+    _use(project, "data/folder")
+    assert set(project.repro()) == {"source", "preprocess", "external"}
     changed = {path for path, digest in project.outputs().items() if before[path] != digest}
     assert changed == {"reports/data.md"}, "the page names the data set"
 
     (project.root / "data/small.zip").rename(project.root / "data/my set.zip")
-    edit_params(project.root, {"source.path": "data/my set.zip"})
-    project.repro("preprocess")
-    edit_params(project.root, {"source.path": "data/folder"})
-    project.repro("preprocess")
+    _use(project, "data/my set.zip")
+    project.repro("preprocess", "external")
+    _use(project, "data/folder")
+    project.repro("preprocess", "external")
 
     after = project.outputs()
     project.run("dvc", "config", "cache.type", "symlink")
     project.run("dvc", "checkout", "--relink")
     assert (project.root / "data/folder/train/REAL/0000.png").is_symlink()
-    project.repro("--force", "source", "preprocess")
+    project.repro("--force", "source", "preprocess", "external")
     assert project.outputs() == after
+
+
+def _use(project: Project, data_set: str) -> None:
+    """Let the project use `data_set`, and no other one."""
+    edit_params(project.root, {"source.path": data_set, "external.path": data_set})
 
 
 def test_dvc_get_fetches_the_studys_archive(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import re
 import shlex
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.helpers import REPOSITORY, Project, edit_params, stages_run
+from tests.helpers import (
+    REPOSITORY,
+    Project,
+    edit_params,
+    small_data_set,
+    stages_run,
+    write_zip,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +48,12 @@ EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
     ),
     "source, the manifest stays": ({"source.validation_fraction": 0.3}, {"source"}, set()),
     "the audit": ({"source.audit.short_cuts": "off"}, {"source"}, set()),
-    "decode, the pixels stay": ({"decode.max_pixels": 2000}, {"source", "preprocess"}, set()),
+    "decode, the pixels stay": (
+        {"decode.max_pixels": 2000},
+        {"source", "preprocess", "external"},
+        set(),
+    ),
+    "the other data set": ({"external.path": "data/other.zip"}, {"external"}, set()),
     "evaluate": (
         {"evaluate.batch_size": 7},
         {"evaluate@base", "evaluate@sgd"},
@@ -49,7 +62,7 @@ EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
     "compare": ({"compare.baseline": "sgd"}, {"compare"}, set()),
     "preprocess": (
         {"preprocess.image_size": [16, 16]},
-        {"preprocess", *BASE, *SGD, "compare"},
+        {"preprocess", "external", *BASE, *SGD, "compare"},
         set(),
     ),
 }
@@ -59,6 +72,7 @@ EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
 @pytest.mark.parametrize("edit", EDITS)
 def test_only_what_is_affected_reruns(project: Project, edit: str, how: str) -> None:
     changes, must, may = EDITS[edit]
+    write_zip(project.root / "data/other.zip", small_data_set({"test": 2}, seed=1))
     if how == "by hand":
         edit_params(project.root, changes)
         ran = project.repro()
@@ -114,7 +128,7 @@ def _turn(value: Any) -> Any:
 def test_reproducing_by_force_gives_the_same_lock(project: Project) -> None:
     before = (project.root / "dvc.lock").read_text()
     ran = project.repro("--force", "--no-run-cache")
-    assert len(ran) == 8
+    assert len(ran) == 9
     assert (project.root / "dvc.lock").read_text() == before
 
 
@@ -123,6 +137,7 @@ def test_same_bytes_elsewhere_in_another_order_with_a_neighbour_on_one_core(
 ) -> None:
     project = finished_project.copy_to(tmp_path / "a folder with spaces" / "other")
     shutil.rmtree(project.root / ".dvc/cache")
+    shutil.rmtree(project.root / "data/external")
     for name in ("models", "metrics", "plots", "reports", "configs", "data/processed"):
         shutil.rmtree(project.root / name)
     (project.root / "dvc.lock").unlink()
@@ -133,7 +148,7 @@ def test_same_bytes_elsewhere_in_another_order_with_a_neighbour_on_one_core(
     project.run("taskset", "--cpu-list", "0", "dvc", "repro", env=environment)
     expected, found = finished_project.outputs(), project.outputs()
     same = [path for path in expected if re.search(r"(base|sgd)\.|^data/|reports/data", path)]
-    assert len(same) == 4 + 3 + 2 * 5
+    assert len(same) == 4 + 3 + 1 + 2 * 5
     assert {path: found[path] for path in same} == {path: expected[path] for path in same}
 
 
@@ -153,7 +168,7 @@ def test_a_stage_needs_nothing_but_what_it_declares_and_writes_nothing_else(
             (shutil.copytree if source.is_dir() else shutil.copy2)(source, target)
         for file, values in stage.get("params", {}).items():
             (root / file).parent.mkdir(parents=True, exist_ok=True)
-            kept = {key: pipeline[key] for key in values} if file == "params.yaml" else values
+            kept = _only(pipeline, values) if file == "params.yaml" else values
             (root / file).write_text(yaml.safe_dump(kept))
         before = _files(root)
         Project(root).run(*shlex.split(stage["cmd"]), env={"PYTHONDONTWRITEBYTECODE": "1"})
@@ -165,6 +180,18 @@ def test_a_stage_needs_nothing_but_what_it_declares_and_writes_nothing_else(
         assert not strays, name
         for out in outs:
             assert _hashes(root / out) == _hashes(finished_project.root / out), f"{name}: {out}"
+
+
+def _only(params: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return what `params` holds at `names`, of which some may be dotted: `source.labels`."""
+    kept: dict[str, Any] = {}
+    for name in names:
+        *parents, key = name.split(".")
+        source, target = params, kept
+        for parent in parents:
+            source, target = source[parent], target.setdefault(parent, {})
+        target[key] = source[key]
+    return kept
 
 
 def _files(root: Path) -> dict[str, str]:
@@ -211,7 +238,7 @@ def test_cheap_stages_never_import_tensorflow(project: Project, tmp_path: Path) 
         (poisoned / name).mkdir(parents=True)
         (poisoned / name / "__init__.py").write_text("raise ImportError('poisoned')")
     commands = {name: stage["cmd"] for name, stage in project.lock().items()}
-    for name in ("source", "preprocess", "configure", "compare", "train@base"):
+    for name in ("source", "preprocess", "external", "configure", "compare", "train@base"):
         result = project.run(
             *shlex.split(commands[name]), check=False, env={"PYTHONPATH": str(poisoned)}
         )
@@ -241,6 +268,7 @@ def test_a_wrong_value_is_one_line_and_leaves_earlier_outputs(project: Project) 
         "decode.max_pixels": (0, "decode.max_pixels: must be greater than or equal to 1, found 0"),
         "source.audit.short_cuts": ("no", "must be 'error', 'warn' or 'off', found 'no'"),
         "preprocess.image_size": ([32], "image_size: must have at least 2 entries, found [32]"),
+        "external.pth": ("x", "external.pth: unknown key; did you mean 'path'?"),
         "evaluate.batch_size": (0, "evaluate.batch_size: must be greater than or equal to 1"),
         "compare.baseline": ("bsae", "no variant 'bsae'; did you mean 'base'?"),
     }
