@@ -116,7 +116,7 @@ def main() -> None:
         "precision_recall": curves.precision_recall(predictions),
         "reliability": curves.calibration(predictions),
         "confusion": curves.confusion(predictions),
-        "robustness": read_tables(variants, Path("plots/robustness")),
+        "robustness": curves.robustness(read_tables(variants, Path("plots/robustness"))),
         "metrics": metrics[SHARES].reset_index().melt("variant", var_name="metric"),
         "accuracy": metrics[["accuracy", "accuracy_low", "accuracy_high"]]
         .assign(model=pd.Series(models))
@@ -129,12 +129,12 @@ def main() -> None:
                 table.to_csv(file, index=False, lineterminator="\n")
         folder = stack.enter_context(replacing(FIGURES))
         with naming(FIGURES):
-            folder.mkdir()
+            (folder / "gallery").mkdir(parents=True)
             for name, figure in figures.draw(tables).items():
                 figure.savefig(folder / f"{name}.png")
             for variant in variants:
                 gallery = read_gallery(GALLERY / variant)
-                figures.gallery(variant, gallery).savefig(folder / f"gallery-{variant}.png")
+                figures.gallery(variant, gallery).savefig(folder / "gallery" / f"{variant}.png")
         for path, text in ((COMPARISON, markdown), (NUMBERS, numbers)):
             file = stack.enter_context(replacing(path))
             with naming(path):

@@ -80,6 +80,19 @@ def confusion(predictions: pd.DataFrame) -> pd.DataFrame:
     return counts.reindex(every, fill_value=0).rename("images").reset_index()
 
 
+def robustness(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the levels of each kind of perturbation as texts, from `none`, the images as they are.
+
+    Args:
+        table: a row for each variant, kind and level, with kind `none` for the images as they are.
+    """
+    clean = table[table["kind"] == "none"]
+    changed = table[table["kind"] != "none"]
+    starts = [clean.assign(kind=kind, level="none") for kind in changed["kind"].unique()]
+    levels = changed.assign(level=changed["level"].map("{:g}".format))
+    return pd.concat([*starts, levels], ignore_index=True)
+
+
 def _is_fake(rows: pd.DataFrame) -> np.ndarray:
     return (rows["label"] == "FAKE").to_numpy(int)
 

@@ -165,23 +165,14 @@ def reliability(table: pd.DataFrame) -> Figure:
 
 def robustness(table: pd.DataFrame) -> Figure:
     """Return accuracy over the levels of each kind of perturbation, all variants in each."""
-    kinds = [kind for kind in table["kind"].unique() if kind != "none"]
+    kinds = list(table["kind"].unique())
     figure, all_axes = _axes(
         1, max(1, len(kinds)), (2.4 * max(1, len(kinds)) + 0.5, 3.2), sharey=True
     )
-    clean = table[table["kind"] == "none"].set_index("variant")["accuracy"]
-    for axes, kind in zip(all_axes[0], kinds, strict=True):
+    for axes, kind in zip(all_axes[0], kinds, strict=False):
         of_kind = table[table["kind"] == kind]
-        levels = list(of_kind["level"].unique())
         for number, (variant, rows) in enumerate(of_kind.groupby("variant", sort=False)):
-            axes.plot(
-                range(len(levels) + 1),
-                [clean[variant], *rows["accuracy"]],
-                marker=".",
-                color=_colour(number),
-                label=variant,
-            )
-        axes.set_xticks(range(len(levels) + 1), ["none", *(f"{level:g}" for level in levels)])
+            axes.plot(rows["level"], rows["accuracy"], ".-", color=_colour(number), label=variant)
         axes.set(title=kind, xlabel=UNITS[kind])
     all_axes[0, 0].set_ylabel("accuracy")
     if kinds:

@@ -87,12 +87,15 @@ def all_metrics(variants: Mapping[str, Any]) -> str:
 
 def perturbed(robustness: pd.DataFrame) -> str:
     """Return a Markdown table of accuracies: a row for each perturbation, a column a variant."""
-    wide = robustness.pivot_table(
-        index=["kind", "level"], columns="variant", values="accuracy", sort=False
+    names = (robustness["kind"] + " " + robustness["level"]).where(
+        robustness["level"] != "none", "none"
     )
+    wide = robustness.assign(name=names).drop_duplicates(["variant", "name"])
+    wide = wide.pivot(index="name", columns="variant", values="accuracy")
+    wide = wide.loc[names.unique(), robustness["variant"].unique()]
     rows = [
-        ["none" if kind == "none" else f"{kind} {level:g}", *(f"{value:.3f}" for value in values)]
-        for (kind, level), *values in wide.itertuples(name=None)
+        [str(name), *(f"{value:.3f}" for value in values)]
+        for name, *values in wide.itertuples(name=None)
     ]
     return table(["perturbation", *map(str, wide.columns)], rows)
 
@@ -109,7 +112,7 @@ def main() -> None:
     command_line("stages.report", __doc__).parse_args()
     try:
         report = json.loads(COMPARISON.read_text())
-        robustness = pd.read_csv(ROBUSTNESS)
+        robustness = pd.read_csv(ROBUSTNESS, dtype={"level": str})
         variants = report["variants"]
         galleries = {variant: gallery(GALLERY / variant) for variant in variants}
         figures = {file.stem: data_uri(file) for file in sorted(FIGURES.glob("*.png"))}
