@@ -12,7 +12,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 .PHONY: repro
-repro: .venv/pipeline ## set up, reproduce the pipeline (JOBS=2 variants at a time), show the comparison
+repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOBS=2 variants at a time), show the comparison
 	dvc repro preprocess external configure
 	ls configs | sed 's/\.yaml$$//' | \
 	    xargs -P $(JOBS) -I VARIANT dvc --wait-for-lock repro --single-item \
@@ -24,7 +24,7 @@ repro: .venv/pipeline ## set up, reproduce the pipeline (JOBS=2 variants at a ti
 test: .venv/tests ## set up, check the code, run all tests (about 8 minutes on two cores)
 	ruff check .
 	ruff format --check .
-	mypy stages tests benchmarks
+	mypy stages tests benchmarks tools
 	pytest --numprocesses auto --dist loadfile
 
 .PHONY: test-quick
@@ -61,3 +61,6 @@ clean: ## remove the virtual environment (never data or results)
 .venv/tests: requirements-dev.txt .venv/pipeline
 	python -m pip install --quiet --require-hashes -r requirements-dev.txt
 	@touch $@
+
+.dvc/tmp/plots.html: requirements.txt tools/offline_plots.py | .venv/pipeline
+	python -m tools.offline_plots
