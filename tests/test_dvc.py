@@ -13,6 +13,7 @@ from dvc.repo import Repo
 from tests.helpers import REPOSITORY, Project, edit_params, new_project, small_data_set, stages_run
 
 GOLDEN = Path(__file__).parent / "golden/pipeline.yaml"
+SGD = {"train@sgd", "evaluate@sgd", "robustness@sgd"}
 
 
 def test_the_expanded_pipeline_is_the_golden_one() -> None:
@@ -93,7 +94,7 @@ def test_queued_experiments_leave_the_workspace_alone(project: Project) -> None:
     assert queued.count("Queued experiment") == 2
     output = project.run("dvc", "exp", "run", "--run-all").stdout
     ran = stages_run(output)
-    assert set(ran) <= {"configure", "train@sgd", "evaluate@sgd", "compare"}
+    assert set(ran) <= {"configure", *SGD, "compare", "report"}
     assert (project.root / "params.yaml").read_text() == before
     rates = set()
     for name in ("grid-1", "grid-2"):
@@ -119,19 +120,25 @@ def test_every_plot_shows_every_variant(project: Project) -> None:
     plots = json.loads(project.run("dvc", "plots", "show", "--json").stdout)
     assert "errors" not in plots
     drawn = {
+        "accuracy": {"accuracy", "accuracy_low", "accuracy_high", "model", "variant", "rev"},
         "training accuracy": {"epoch", "accuracy", "split", "variant", "rev"},
         "training loss": {"epoch", "loss", "split", "variant", "rev"},
         "metrics": {"metric", "value", "variant", "rev"},
         "ROC": {"false_positive_rate", "true_positive_rate", "variant", "rev"},
+        "precision and recall": {"recall", "precision", "variant", "rev"},
+        "reliability": {"p", "p_fake", "share_fake", "probabilities", "variant", "rev"},
+        "robustness": {"kind", "level", "accuracy", "variant", "rev"},
         "confusion matrices": {"actual", "predicted", "images", "variant", "rev"},
     }
-    assert set(plots["data"]) == set(drawn)
-    for title, (plot,) in plots["data"].items():
+    galleries = {f"reports/figures/gallery/{variant}.png" for variant in ("base", "sgd")}
+    assert set(plots["data"]) == set(drawn) | galleries
+    for title in drawn:
+        (plot,) = plots["data"][title]
         content = plot["content"]
         values = content["data"]["values"]
         assert {row["variant"] for row in values} == {"base", "sgd"}, title
         assert _fields(content) == drawn[title]
-        for field in drawn[title]:
+        for field in drawn[title] - {"p"}:  # a line of the chart's own
             assert all(row.get(field) not in (None, "") for row in values), f"{title}: {field}"
 
 
@@ -150,7 +157,9 @@ def test_plots_of_two_revisions_stand_side_by_side(project: Project) -> None:
     edit_params(project.root, {"variants.wide": {"dense_units": 16}})
     project.repro()
     plots = json.loads(project.run("dvc", "plots", "diff", "HEAD", "workspace", "--json").stdout)
-    for title, (plot,) in plots["data"].items():
+    charts = {title: plot for title, plot in plots["data"].items() if "." not in title}
+    assert len(charts) == 9
+    for title, (plot,) in charts.items():
         shown = {(row["rev"], row["variant"]) for row in plot["content"]["data"]["values"]}
         assert {("HEAD", "base"), ("workspace", "base"), ("workspace", "wide")} <= shown, title
         assert ("HEAD", "wide") not in shown
@@ -168,7 +177,7 @@ def test_a_teammate_pulls_and_runs_nothing(project: Project, tmp_path: Path) -> 
     clone.run("dvc", "pull", "--allow-missing")
     assert clone.repro() == []
     edit_params(clone.root, {"variants.sgd.learning_rate": 0.02})
-    assert set(clone.repro()) == {"configure", "train@sgd", "evaluate@sgd", "compare"}
+    assert set(clone.repro()) == {"configure", *SGD, "compare", "report"}
 
 
 @pytest.mark.slow
@@ -176,7 +185,7 @@ def test_back_to_an_earlier_value_trains_nothing(project: Project) -> None:
     edit_params(project.root, {"variants.sgd.learning_rate": 0.02})
     project.repro()
     edit_params(project.root, {"variants.sgd.learning_rate": 0.01})
-    assert set(project.repro()) == {"configure", "compare"}
+    assert set(project.repro()) == {"configure", "compare", "report"}
 
 
 @pytest.mark.slow
