@@ -1,8 +1,13 @@
 """Fixtures that the tests share."""
 
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from tests.helpers import CIFAKE, TWO_VARIANTS, Project, new_project, small_data_set
 
@@ -39,3 +44,54 @@ def cifake_800() -> Path:
     if not path.exists():
         pytest.skip("data/cifake-800.zip is not here; the README says how to get it")
     return path
+
+
+@dataclass
+class Visit:
+    """A page in a browser without a network, and what went on in it so far."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)  # all that would have needed a network
+    complaints: list[str] = field(default_factory=list)  # on the console, or thrown
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium with a new profile; tests that need it are skipped where none is installed."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip("no Chromium is installed; on Debian: apt-get install chromium")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    # A browser that looks for updates is no witness for a page that loads nothing.
+    flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """A function that opens a file, `width` pixels wide, in a browser without a network."""
+    contexts = []
+
+    def open_page(path: Path, width: int = 1280) -> Visit:
+        context = browser.new_context(viewport={"width": width, "height": 800})
+        contexts.append(context)
+        context.set_offline(True)
+        visit = Visit(context.new_page())
+
+        def refuse(route: Route) -> None:
+            visit.requests.append(route.request.url)
+            route.abort()
+
+        context.route(re.compile("^(http|ws)s?:"), refuse)
+        visit.page.on("console", lambda message: visit.complaints.append(message.text))
+        visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        visit.page.goto(path.as_uri())
+        return visit
+
+    yield open_page
+    for context in contexts:
+        context.close()

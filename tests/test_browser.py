@@ -1,0 +1,154 @@
+"""Pages as a browser shows them that has no network."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from tests.conftest import Visit
+from tests.helpers import Project, edit_params, png
+from tools.offline_plots import in_html
+
+TITLES = ["training accuracy", "training loss", "metrics", "ROC", "confusion matrices"]
+
+# Of every chart: its size, its texts, how many of its marks have an extent, and which of its texts
+# cover each other. Slanted texts are left out: their boxes overlap where the letters do not.
+CHARTS = """
+() => [...document.querySelectorAll('svg.marks')].map(svg => {
+  const box = element => element.getBoundingClientRect();
+  const texts = [...svg.querySelectorAll('text')].filter(text => text.textContent);
+  const straight = texts.filter(text => !/rotate[(](-45|315)/.test(text.getAttribute('transform')));
+  const apart = (a, b) => a.right <= b.left + 1 || b.right <= a.left + 1
+    || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
+  return {
+    width: box(svg).width,
+    height: box(svg).height,
+    texts: texts.map(text => text.textContent),
+    marks: [...svg.querySelectorAll('.mark-line.role-mark path, .mark-rect.role-mark path, '
+      + '.mark-symbol.role-mark path')].filter(path => box(path).height > 0).length,
+    covering: straight.flatMap((a, n) => straight.slice(n + 1)
+      .filter(b => !apart(box(a), box(b))).map(b => `${a.textContent} / ${b.textContent}`)),
+  };
+})
+"""
+
+
+def charts(page: Page) -> dict[str, dict[str, Any]]:
+    """Return what `CHARTS` says of each chart of a page of plots, by title, once all are drawn."""
+    page.wait_for_function("document.querySelectorAll('body > div svg.marks').length == 5")
+    found = page.evaluate(CHARTS)
+    return {next(title for title in TITLES if title in chart["texts"]): chart for chart in found}
+
+
+def plots(project: Project, *command: str) -> Path:
+    """Return the page that `dvc plots` writes."""
+    project.run("dvc", "plots", *command)
+    return project.root / "dvc_plots/index.html"
+
+
+def test_a_page_of_plots_draws_every_variant_without_a_network(
+    project: Project, visit: Callable[..., Visit]
+) -> None:
+    project.run("python", "-m", "tools.offline_plots")
+    shown = visit(plots(project, "show"))
+    drawn = charts(shown.page)
+    assert list(drawn) == TITLES
+    for title, chart in drawn.items():
+        assert chart["width"] > 100 and chart["height"] > 100, title
+        assert {"base", "sgd"} <= set(chart["texts"]), title
+    # One epoch: each split of each variant is a point, and a line from it to itself.
+    assert drawn["training accuracy"]["marks"] == drawn["training loss"]["marks"] == 4
+    assert drawn["metrics"]["marks"] >= 12
+    assert drawn["ROC"]["marks"] == 2
+    assert drawn["confusion matrices"]["marks"] >= 4
+    assert shown.complaints == []
+    assert shown.requests == []
+
+
+def test_no_text_of_a_chart_covers_another(project: Project, visit: Callable[..., Visit]) -> None:
+    project.run("python", "-m", "tools.offline_plots")
+    for title, chart in charts(visit(plots(project, "show")).page).items():
+        assert chart["covering"] == [], title
+
+
+def test_a_page_of_plots_fits_a_phone(project: Project, visit: Callable[..., Visit]) -> None:
+    project.run("python", "-m", "tools.offline_plots")
+    page = visit(plots(project, "show"), width=390).page
+    charts(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # Charts that are wider show their right end when they are scrolled.
+    ends = page.evaluate(
+        """() => [...document.querySelectorAll('body > div')].map(div => {
+            div.scrollLeft = 1e6;
+            return div.querySelector('svg').getBoundingClientRect().right;
+        })"""
+    )
+    assert len(ends) == 5 and all(end <= 390 for end in ends)
+
+
+def test_a_chart_is_saved_without_a_network(
+    project: Project, visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    project.run("python", "-m", "tools.offline_plots")
+    shown = visit(plots(project, "show"))
+    charts(shown.page)
+    shown.page.locator("summary").first.click()
+    with shown.page.expect_download() as download:
+        shown.page.get_by_text("Save as SVG").first.click()
+    download.value.save_as(tmp_path / "chart.svg")
+    assert "training accuracy" in (tmp_path / "chart.svg").read_text()
+    assert shown.requests == []
+
+
+@pytest.mark.slow
+def test_a_page_of_differences_shows_both_revisions(
+    project: Project, visit: Callable[..., Visit]
+) -> None:
+    edit_params(project.root, {"variants.sgd.learning_rate": 0.02})
+    project.repro()
+    project.run("python", "-m", "tools.offline_plots")
+    shown = visit(plots(project, "diff", "HEAD", "workspace"))
+    drawn = charts(shown.page)
+    assert list(drawn) == TITLES
+    for title, chart in drawn.items():
+        assert {"HEAD", "workspace", "base", "sgd"} <= set(chart["texts"]), title
+    assert drawn["ROC"]["marks"] == 4
+    assert (shown.complaints, shown.requests) == ([], [])
+
+
+def test_images_are_shown_without_a_network(project: Project, visit: Callable[..., Visit]) -> None:
+    project.run("python", "-m", "tools.offline_plots")
+    image = np.zeros((300, 800, 3), np.uint8)
+    (project.root / "wide.png").write_bytes(png(image))
+    shown = visit(plots(project, "show", "wide.png"), width=390)
+    assert shown.page.evaluate("document.querySelector('img').naturalWidth") == 800
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert (shown.complaints, shown.requests) == ([], [])
+
+
+def test_dvcs_own_page_asks_for_a_network(project: Project, visit: Callable[..., Visit]) -> None:
+    """Without the template nothing else changes, and the tests above can fail."""
+    shown = visit(plots(project, "show"))
+    assert any("vega-lite" in address for address in shown.requests)
+    assert shown.complaints
+    assert shown.page.locator("svg, canvas").count() == 0
+
+
+def test_no_string_of_a_script_ends_it(visit: Callable[..., Visit], tmp_path: Path) -> None:
+    script = (
+        "window.kept = ['</script>', '</SCRIPT >', '<!-- <script>', 1 < 2, /<\\/script/.source];"
+    )
+    page = tmp_path / "page.html"
+    page.write_text(f"<script>{in_html(script)}</script><p>after</p>")
+    shown = visit(page).page
+    assert shown.evaluate("kept") == [
+        "</script>",
+        "</SCRIPT >",
+        "<!-- <script>",
+        True,
+        "<\\/script",
+    ]
+    assert shown.locator("p").inner_text() == "after"
