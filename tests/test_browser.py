@@ -2,16 +2,27 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page
 
 from tests.conftest import Visit
-from tests.helpers import Project, edit_params
+from tests.helpers import Project, edit_params, png
 from tools.offline_plots import in_html
 
-TITLES = ["training accuracy", "training loss", "metrics", "ROC", "confusion matrices"]
+TITLES = [
+    "accuracy",
+    "metrics",
+    "ROC",
+    "precision and recall",
+    "reliability",
+    "robustness",
+    "confusion matrices",
+    "training accuracy",
+    "training loss",
+]
 
 # Of every chart: its size, its texts, how many of its marks have an extent, and which of its texts
 # cover each other. Slanted texts are left out: their boxes overlap where the letters do not.
@@ -23,6 +34,7 @@ CHARTS = """
   const apart = (a, b) => a.right <= b.left + 1 || b.right <= a.left + 1
     || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
   return {
+    title: svg.querySelector('.role-title-text text').textContent,
     width: box(svg).width,
     height: box(svg).height,
     texts: texts.map(text => text.textContent),
@@ -34,12 +46,13 @@ CHARTS = """
 })
 """
 
+IMAGES = "Object.fromEntries([...document.images].map(image => [image.src, image.naturalWidth]))"
+
 
 def charts(page: Page) -> dict[str, dict[str, Any]]:
     """Return what `CHARTS` says of each chart of a page of plots, by title, once all are drawn."""
-    page.wait_for_function("document.querySelectorAll('body > div svg.marks').length == 5")
-    found = page.evaluate(CHARTS)
-    return {next(title for title in TITLES if title in chart["texts"]): chart for chart in found}
+    page.wait_for_function(f"document.querySelectorAll('svg.marks').length == {len(TITLES)}")
+    return {chart["title"]: chart for chart in page.evaluate(CHARTS)}
 
 
 def plots(project: Project, *command: str) -> Path:
@@ -61,7 +74,12 @@ def test_a_page_of_plots_draws_every_variant_without_a_network(
     # One epoch: each split of each variant is a point, and a line from it to itself.
     assert drawn["training accuracy"]["marks"] == drawn["training loss"]["marks"] == 4
     assert drawn["metrics"]["marks"] >= 12
-    assert drawn["ROC"]["marks"] == 2
+    assert drawn["ROC"]["marks"] == drawn["precision and recall"]["marks"] == 2
+    assert drawn["accuracy"]["marks"] >= 2
+    # Four kinds of perturbation; a line and the levels of each, from none on.
+    assert drawn["robustness"]["marks"] >= 4 * 2
+    # A diagonal and two lines for each variant.
+    assert drawn["reliability"]["marks"] >= 2 * 2
     assert drawn["confusion matrices"]["marks"] >= 4
     assert shown.complaints == []
     assert shown.requests == []
@@ -80,12 +98,12 @@ def test_a_page_of_plots_fits_a_phone(project: Project, visit: Callable[..., Vis
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     # Charts that are wider show their right end when they are scrolled.
     ends = page.evaluate(
-        """() => [...document.querySelectorAll('body > div')].map(div => {
-            div.scrollLeft = 1e6;
-            return div.querySelector('svg').getBoundingClientRect().right;
+        """() => [...document.querySelectorAll('svg.marks')].map(svg => {
+            svg.closest('body > div').scrollLeft = 1e6;
+            return svg.getBoundingClientRect().right;
         })"""
     )
-    assert len(ends) == 5 and all(end <= 390 for end in ends)
+    assert len(ends) == len(TITLES) and all(end <= 390 for end in ends)
 
 
 def test_a_chart_is_saved_without_a_network(
@@ -98,8 +116,59 @@ def test_a_chart_is_saved_without_a_network(
     with shown.page.expect_download() as download:
         shown.page.get_by_text("Save as SVG").first.click()
     download.value.save_as(tmp_path / "chart.svg")
-    assert "training accuracy" in (tmp_path / "chart.svg").read_text()
+    assert TITLES[0] in (tmp_path / "chart.svg").read_text()
     assert shown.requests == []
+
+
+def test_the_gallery_of_every_variant_is_among_the_plots(
+    project: Project, visit: Callable[..., Visit]
+) -> None:
+    project.run("python", "-m", "tools.offline_plots")
+    shown = visit(plots(project, "show"))
+    charts(shown.page)
+    loaded = shown.page.evaluate(IMAGES)
+    assert {Path(source).name for source in loaded} == {
+        "workspace_reports_figures_gallery_base.png",
+        "workspace_reports_figures_gallery_sgd.png",
+    }
+    assert all(width > 300 for width in loaded.values())
+    assert (shown.complaints, shown.requests) == ([], [])
+
+
+def test_the_report_is_one_file_that_needs_no_network(
+    project: Project, visit: Callable[..., Visit], tmp_path: Path
+) -> None:
+    alone = tmp_path / "report.html"
+    alone.write_bytes((project.root / "reports/index.html").read_bytes())
+    shown = visit(alone)
+    shown.page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    # Pictures further down are decoded once they are near the window.
+    shown.page.evaluate("Promise.all([...document.images].map(image => image.decode()))")
+    loaded = shown.page.evaluate(IMAGES)
+    assert len(loaded) > 20
+    assert all(width > 0 for width in loaded.values())
+    assert all(source.startswith("data:") for source in loaded)
+    text = shown.page.locator("body").inner_text()
+    for told in ("base", "sgd", "true REAL", "false FAKE", "Short cuts", "learning_rate"):
+        assert told in text
+    links = shown.page.evaluate("[...document.querySelectorAll('nav a')].map(a => a.hash)")
+    assert all(shown.page.locator(link).count() == 1 for link in links)
+    assert (shown.complaints, shown.requests) == ([], [])
+
+
+@pytest.mark.parametrize(("media", "width"), [("screen", 390), ("screen", 1280), ("print", 718)])
+def test_the_report_fits_a_phone_a_screen_and_paper(
+    project: Project, visit: Callable[..., Visit], media: Literal["screen", "print"], width: int
+) -> None:
+    """Paper: A4 at 96 pixels an inch, less margins of a centimetre."""
+    page = visit(project.root / "reports/index.html", width=width).page
+    page.emulate_media(media=media)
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if media == "print":
+        beyond = "[...document.querySelectorAll('table, img')].filter(part => "
+        beyond += f"part.getBoundingClientRect().right > {width}).length"
+        assert page.evaluate(beyond) == 0
 
 
 @pytest.mark.slow
@@ -120,8 +189,10 @@ def test_a_page_of_differences_shows_both_revisions(
 
 def test_images_are_shown_without_a_network(project: Project, visit: Callable[..., Visit]) -> None:
     project.run("python", "-m", "tools.offline_plots")
-    shown = visit(plots(project, "show", "reports/figures/roc.png"), width=390)
-    assert shown.page.evaluate("document.querySelector('img').naturalWidth") > 100
+    image = np.zeros((300, 800, 3), np.uint8)
+    (project.root / "wide.png").write_bytes(png(image))
+    shown = visit(plots(project, "show", "wide.png"), width=390)
+    assert shown.page.evaluate("document.querySelector('img').naturalWidth") == 800
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
     assert (shown.complaints, shown.requests) == ([], [])
 
