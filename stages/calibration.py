@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
-from sklearn.metrics import log_loss, roc_curve
+from sklearn.metrics import roc_curve
 
 from stages.command import InputError
 from stages.params import Schema, validate
@@ -28,26 +28,38 @@ def probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return expit(logits.astype(np.float64) / temperature).astype(np.float32)
 
 
+def log_loss(labels: np.ndarray, logits: np.ndarray, temperature: float = 1.0) -> float:
+    """Return the mean log loss, of log-odds: probabilities near 0 and 1 would be rounded.
+
+    Args:
+        labels: 0 (REAL) or 1 (FAKE), [N].
+        logits: log-odds of FAKE: float, [N].
+    """
+    of_label = np.where(labels == 1, logits, -logits).astype(np.float64)
+    return float(np.logaddexp(0, -of_label / temperature).mean())
+
+
 def fit(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     """Return the calibration that suits validation images best.
 
     The temperature minimises the log loss: Guo et al., On Calibration of Modern Neural Networks,
     2017, https://arxiv.org/abs/1706.04599. The threshold maximises Youden's J, the rate of FAKE
     that is recognised less that of REAL taken for FAKE: Youden, Index for rating diagnostic tests,
-    1950. Where no threshold is better than chance, it is 0.5.
+    1950; of several that do, it is the highest. Where none is better than chance, it is 0.5.
 
     Args:
         logits: log-odds of FAKE as the network gives them: float, [N].
         labels: 0 (REAL) or 1 (FAKE), [N], both present.
     """
     best = minimize_scalar(
-        lambda log_t: log_loss(labels, expit(logits.astype(np.float64) / np.exp(log_t))),
+        lambda log_t: log_loss(labels, logits, np.exp(log_t)),
         bounds=np.log(TEMPERATURES),
         method="bounded",
     )
     temperature = float(np.exp(best.x))
     false_alarms, recognised, thresholds = roc_curve(labels, probabilities(logits, temperature))
-    place = int(np.argmax(recognised - false_alarms))
+    # Rounded, so that places that are equally good stay so; the first is the highest threshold.
+    place = int(np.argmax(np.round(recognised - false_alarms, 12)))
     # The first threshold stands above every image and calls none FAKE.
     threshold = float(thresholds[place]) if place else 0.5
     return Calibration(temperature=temperature, threshold=threshold)

@@ -17,7 +17,6 @@ from sklearn.metrics import (
     accuracy_score,
     average_precision_score,
     brier_score_loss,
-    log_loss,
     precision_recall_fscore_support,
     recall_score,
     roc_auc_score,
@@ -26,7 +25,7 @@ from sklearn.metrics import (
 
 from stages import calibration
 from stages.arrays import Split, load_split, read
-from stages.calibration import Calibration, probabilities
+from stages.calibration import Calibration, log_loss, probabilities
 from stages.classifier import Classifier, EvaluateParams
 from stages.command import InputError, command_line, run
 from stages.files import naming, replacing
@@ -82,8 +81,8 @@ def measure(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict
         "accuracy": accuracy.mean,
         "accuracy_low": accuracy.low,
         "accuracy_high": accuracy.high,
-        "loss": log_loss(labels, p_raw),
-        "loss_calibrated": log_loss(labels, p_fake),
+        "loss": log_loss(labels, logits),
+        "loss_calibrated": log_loss(labels, logits, fitted.temperature),
         "precision": precision,
         "recall": recall,
         "f1": f1,

@@ -1,6 +1,7 @@
 """The figures of the report, drawn from the tables that compare makes."""
 
 import math
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,10 +19,20 @@ from stages.manifest import LABELS
 # A user's matplotlibrc must not change the bytes.
 rcdefaults()
 rcParams.update(
-    {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 110}
+    {
+        "font.size": 9,
+        "axes.titlesize": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "figure.dpi": 110,
+    }
 )
-COLOURS = ["#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c"]
-
+COLOURS = [
+    "#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c",
+    "#ccb974", "#64b5cd", "#000000", "#7a9a01",
+]  # fmt: skip
+LETTER = 0.075
+"""Inches that a letter of a name takes, about."""
 
 UNITS = {
     "JPEG": "quality",
@@ -59,7 +70,7 @@ def training(curves: pd.DataFrame) -> Figure:
                 axes[row, number].plot(
                     rows["epoch"], rows[measure], line, color=colour, label=split
                 )
-        axes[0, number].set_title(variant)
+        axes[0, number].set_title(_wrapped(str(variant), 2))
         axes[1, number].set_xlabel("epoch")
         axes[1, number].xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes[0, 0].set_ylabel("accuracy")
@@ -80,9 +91,7 @@ def metrics(table: pd.DataFrame) -> Figure:
     axes.set_xticks(range(shares.shape[1]), shares.columns)
     axes.set(ylim=(0, 1), ylabel="on the test split")
     axes.axhline(0.5, color="black", linewidth=0.5, linestyle=":")
-    axes.legend(
-        frameon=False, ncols=min(8, len(shares)), loc="lower center", bbox_to_anchor=(0.5, 1)
-    )
+    _legend(figure, axes)
     return figure
 
 
@@ -136,7 +145,7 @@ def curves(roc: pd.DataFrame, precision_recall: pd.DataFrame) -> Figure:
         ylim=(-0.03, 1.03),
         title="precision and recall",
     )
-    figure.legend(frameon=False, loc="outside lower center", ncols=min(8, roc["variant"].nunique()))
+    _legend(figure, left)
     return figure
 
 
@@ -157,7 +166,8 @@ def reliability(table: pd.DataFrame) -> Figure:
                 color=_colour(number),
                 label=name,
             )
-        axes.set(title=variant, xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="p_fake")
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="p_fake")
+        axes.set_title(_wrapped(str(variant), 2))
     grid[0].set_ylabel("share of FAKE")
     grid[0].legend(frameon=False, loc="upper left", fontsize=7)
     return figure
@@ -176,8 +186,7 @@ def robustness(table: pd.DataFrame) -> Figure:
         axes.set(title=kind, xlabel=UNITS[kind])
     all_axes[0, 0].set_ylabel("accuracy")
     if kinds:
-        handles = all_axes[0, 0].get_legend_handles_labels()
-        figure.legend(*handles, frameon=False, loc="outside lower center", ncols=8)
+        _legend(figure, all_axes[0, 0])
     return figure
 
 
@@ -218,12 +227,27 @@ def confusion(matrices: pd.DataFrame) -> Figure:
                 axes.text(column, row, text, ha="center", va="center", color=colour)
         axes.set_xticks([0, 1], LABELS)
         axes.set_yticks([0, 1], LABELS)
-        axes.set(title=variant, xlabel="predicted", ylabel="actual")
+        axes.set(xlabel="predicted", ylabel="actual")
+        axes.set_title(_wrapped(variant, 1.5))
     return figure
 
 
 def _colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
+
+
+def _wrapped(name: str, width: float) -> str:
+    """Return `name` in lines of at most `width` inches."""
+    return textwrap.fill(name, int(width / LETTER))
+
+
+def _legend(figure: Figure, axes: Any) -> None:
+    """Add the labels of `axes` below `figure`, which grows by as many lines as they take."""
+    handles, labels = axes.get_legend_handles_labels()
+    entry = LETTER * max(map(len, labels)) + 0.55
+    columns = max(1, min(len(labels), int(figure.get_figwidth() / entry)))
+    figure.set_figheight(figure.get_figheight() + 0.19 * math.ceil(len(labels) / columns))
+    figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=columns)
 
 
 def _grid(number: int, size: float) -> tuple[Figure, list[Any]]:

@@ -12,8 +12,8 @@ from stages.runtime import keras, tf
 def heat_maps(network: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return how much each place of `images` speaks for its label: float32, [N, height, width].
 
-    Values go from 0 to 1, the highest of each image; an image in which nothing speaks for the
-    label has 0 everywhere.
+    The highest value of each image is 1; one in which nothing speaks for the label has 0
+    everywhere.
 
     Args:
         network: returns a score for each label, before any softmax: [N, 2].
@@ -26,9 +26,9 @@ def heat_maps(network: keras.Model, images: np.ndarray, labels: np.ndarray) -> n
         chosen = tf.gather(scores, labels, axis=1, batch_dims=1)
     weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))
-    highest = tf.reduce_max(heat, axis=(1, 2, 3), keepdims=True)
-    heat = tf.math.divide_no_nan(heat, highest)
-    return tf.image.resize(heat, images.shape[1:3])[..., 0].numpy()
+    heat = tf.image.resize(heat, images.shape[1:3])[..., 0]
+    highest = tf.reduce_max(heat, axis=(1, 2), keepdims=True)
+    return tf.math.divide_no_nan(heat, highest).numpy()
 
 
 def _last_maps(network: keras.Model) -> keras.KerasTensor:

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, field_validator
 from scipy.ndimage import gaussian_filter
 
 from stages.params import Schema
@@ -30,6 +30,14 @@ class RobustnessParams(Schema):
         description="shorter side that the image is scaled to and back from, in pixels"
     )
     seed: int = Field(ge=0, lt=2**32, description="seed of the noise")
+
+    @field_validator("jpeg_quality", "blur_sigma", "noise_sigma", "downscale_to")
+    @classmethod
+    def _once(cls, levels: list[float]) -> list[float]:
+        for place, level in enumerate(levels):
+            if level in levels[:place]:
+                raise ValueError(f"{level} is there twice")
+        return levels
 
 
 class Perturbation(NamedTuple):

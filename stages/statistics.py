@@ -75,7 +75,14 @@ def seed_test(accuracies: Sequence[float], baseline: Sequence[float]) -> float |
         return 1.0
     if len({*accuracies}) == len({*baseline}) == 1:
         return 0.0  # no spread at all, and yet a difference
-    return float(stats.ttest_ind(accuracies, baseline, equal_var=True).pvalue)
+    found = stats.ttest_ind_from_stats(*_moments(accuracies), *_moments(baseline), equal_var=True)
+    return float(found.pvalue)
+
+
+def _moments(values: Sequence[float]) -> tuple[float, float, int]:
+    """Return mean, standard deviation (0 for one value) and number of `values`."""
+    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
+    return float(np.mean(values)), float(deviation), len(values)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

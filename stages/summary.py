@@ -149,7 +149,7 @@ def runs_table(report: Mapping[str, Any]) -> str:
             f"{row['metrics']['roc_auc']:.3f}",
             f"{row['metrics']['ece_calibrated']:.3f}",
             f"{row['robustness']['accuracy_perturbed']:.3f}",
-            *[f"{row['robustness'].get(EXTERNAL, float('nan')):.3f}"] * external,
+            *[_share(row["robustness"].get(EXTERNAL))] * external,
             changes_in_words(row["differs_in"]),
         ]
         for variant, row in by_accuracy(report["variants"]).items()
@@ -186,6 +186,10 @@ def _with_interval(row: Mapping[str, Any], name: str, sign: str = "") -> str:
     if low == high == 0:
         return f"{row[name]:{sign}.3f}"
     return f"{row[name]:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def _p_value(p: float | None) -> str:

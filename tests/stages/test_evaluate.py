@@ -1,22 +1,36 @@
 """evaluate: the numbers are worked out by hand or by Keras, never by the code under test."""
 
+import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from stages import evaluate
+from stages.arrays import Split
+from stages.calibration import Calibration, read_calibration
+from stages.classifier import Classifier
 from stages.command import InputError
-from stages.evaluate import EvaluateModel, measure, roc
+from stages.evaluate import EvaluateModel, measure, recall_at
+from stages.manifest import COLUMNS
 from stages.runtime import keras
 from stages.train import CNNModel
+from tests.helpers import REPOSITORY
+from tests.stages.test_classifier import SMALL, saved
 from tests.stages.test_train import config, random_split
 
-pytestmark = pytest.mark.usefixtures("tensorflow")
+AS_TRAINED = Calibration(temperature=1.0, threshold=0.5)
+
+
+def log_odds(*p_fake: float) -> np.ndarray:
+    p = np.array(p_fake)
+    return np.log(p / (1 - p))
 
 
 def test_the_metrics_of_six_images_by_hand() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1])
-    p_fake = np.array([0.1, 0.2, 0.4, 0.5, 0.9, 0.3])
+    metrics = measure(labels, log_odds(0.1, 0.2, 0.4, 0.5, 0.9, 0.3), AS_TRAINED)
     # 0.5 counts as FAKE. Of the four REAL three are found, of the four called REAL three are;
     # of the two FAKE one is found, of the two called FAKE one is.
     expected = {
@@ -27,72 +41,196 @@ def test_the_metrics_of_six_images_by_hand() -> None:
         "f1": (4 * 3 / 4 + 2 * 1 / 2) / 6,
         # Of the eight pairs of a FAKE and a REAL, 0.9 wins four and 0.3 wins two.
         "roc_auc": 6 / 8,
+        # Half of the FAKE is found first, at precision 1; all of it when two of four are FAKE.
+        "average_precision": 0.5 * 1 + 0.5 * 2 / 4,
         "accuracy_real": 3 / 4,
         "accuracy_fake": 1 / 2,
+        # Mean squared distance of p_fake from the label.
+        "brier_score": (0.01 + 0.04 + 0.16 + 0.25 + 0.01 + 0.49) / 6,
+        # Each is alone in its bin of 1/15.
+        "ece": (0.1 + 0.2 + 0.4 + 0.5 + 0.1 + 0.7) / 6,
+        # Only 0.9 stands above every REAL.
+        "recall_fake_at_1pct_false_alarms": 1 / 2,
+        "recall_fake_at_5pct_false_alarms": 1 / 2,
+        "temperature": 1.0,
+        "threshold": 0.5,
+        "accuracy_at_threshold": 4 / 6,
     }
-    assert measure(labels, p_fake) == {key: round(value, 6) for key, value in expected.items()}
+    found = {name: metrics[name] for name in expected}
+    assert found == {name: round(value, 6) for name, value in expected.items()}
+    for name in ("loss", "brier_score", "ece"):
+        assert metrics[f"{name}_calibrated"] == metrics[name], "at temperature 1"
+    assert metrics["accuracy_low"] < metrics["accuracy"] < metrics["accuracy_high"]
+
+
+def test_temperature_and_threshold_change_what_goes_by_them_and_nothing_else() -> None:
+    labels = np.array([0, 0, 1, 1])
+    # Odds of 1/9, 4, 9 and 81 for FAKE; at temperature 2, of 1/3, 2, 3 and 9.
+    logits = np.log([1 / 9, 4, 9, 81])
+    before = measure(labels, logits, AS_TRAINED)
+    after = measure(labels, logits, Calibration(temperature=2.0, threshold=0.7))
+    p_fake = np.array([1 / 4, 2 / 3, 3 / 4, 9 / 10])
+    expected = {
+        "loss_calibrated": -np.log([3 / 4, 1 / 3, 3 / 4, 9 / 10]).mean(),
+        "brier_score_calibrated": ((p_fake - labels) ** 2).mean(),
+        "ece_calibrated": np.abs(p_fake - labels).mean(),
+        "temperature": 2.0,
+        "threshold": 0.7,
+        # 2/3 is below 0.7, and so REAL.
+        "accuracy_at_threshold": 1.0,
+    }
+    changed = {name: value for name, value in after.items() if value != before[name]}
+    assert changed == {name: round(value, 6) for name, value in expected.items()}
+    assert before["accuracy"] == after["accuracy"] == 0.75
 
 
 def test_precision_and_f1_are_weighted_by_label() -> None:
-    labels = np.array([0, 0, 0, 1])
-    p_fake = np.array([0.9, 0.1, 0.1, 0.9])
+    metrics = measure(np.array([0, 0, 0, 1]), log_odds(0.9, 0.1, 0.1, 0.9), AS_TRAINED)
     # REAL: precision 2/2, recall 2/3, F1 4/5; FAKE: precision 1/2, recall 1, F1 2/3.
-    metrics = measure(labels, p_fake)
     assert metrics["precision"] == round((3 * 1 + 1 * 0.5) / 4, 6)
     assert metrics["recall"] == round((3 * 2 / 3 + 1) / 4, 6)
     assert metrics["f1"] == round((3 * 4 / 5 + 2 / 3) / 4, 6)
 
 
+@pytest.mark.filterwarnings("error")
 def test_a_model_that_always_says_real_has_metrics_too() -> None:
-    metrics = measure(np.array([0, 1]), np.array([0.0, 0.0]))
+    metrics = measure(np.array([0, 1]), np.array([-1000.0, -1000.0]), AS_TRAINED)
     assert metrics["accuracy"] == 0.5
     assert metrics["precision"] == 0.25
-    assert np.isfinite(metrics["loss"])
+    assert metrics["loss"] == 500, "log-odds of -1000 for a FAKE, and a REAL without a loss"
+    assert np.isfinite(list(metrics.values())).all()
 
 
-def test_the_roc_curve_by_hand() -> None:
-    curve = roc(np.array([0, 1, 0, 1]), np.array([0.1, 0.4, 0.6, 0.8]))
-    assert list(curve.itertuples(index=False, name=None)) == [
-        (0.0, 0.0), (0.0, 0.5), (0.5, 0.5), (0.5, 1.0), (1.0, 1.0),
-    ]  # fmt: skip
+def test_recall_at_a_share_of_false_alarms_by_hand() -> None:
+    # 100 REAL at 0 to 99. Above 98.5 is one, above 94.5 are five of them.
+    real = np.arange(100.0)
+    fake = np.array([200, 98.5, 98.5, 94.5, 90])
+    labels = np.array([0] * 100 + [1] * 5)
+    scores = np.concatenate([real, fake])
+    assert recall_at(labels, scores, 0.0) == 1 / 5
+    assert recall_at(labels, scores, 0.01) == 3 / 5
+    assert recall_at(labels, scores, 0.05) == 4 / 5
+    assert recall_at(labels, scores, 1.0) == 1
+    metrics = measure(labels, scores, AS_TRAINED)
+    assert metrics["recall_fake_at_1pct_false_alarms"] == 3 / 5
+    assert metrics["recall_fake_at_5pct_false_alarms"] == 4 / 5
+    # A FAKE that looks just as the likeliest REAL cannot be called FAKE without it.
+    assert recall_at(np.array([0, 1]), np.array([1.0, 1.0]), 0.5) == 0
 
 
-def test_a_saved_model_predicts_as_the_trained_one_did(tmp_path: Path) -> None:
-    model = CNNModel(config(), (32, 32, 3))
-    model.save(tmp_path / "model.h5")
-    images = random_split(7).images
-    p_fake = EvaluateModel(tmp_path / "model.h5", batch_size=3).predict(images)
-    assert p_fake.shape == (7,)
-    expected = model.network.predict(images.astype(np.float32), verbose=0)[:, 1]
-    np.testing.assert_allclose(p_fake, expected, rtol=1e-5)
-
-
+@pytest.mark.usefixtures("tensorflow")
 def test_loss_and_accuracy_are_keras_own(tmp_path: Path) -> None:
-    network = CNNModel(config(), (32, 32, 3)).network
+    network = saved(tmp_path / "model.h5")
     split = random_split(40)
     network.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     loss, accuracy = network.evaluate(split.images, split.labels, verbose=0)
-    metrics = measure(split.labels, network.predict(split.images, verbose=0)[:, 1])
+    logits = Classifier(tmp_path / "model.h5", batch_size=16).logits(split.images)
+    metrics = measure(split.labels, logits, AS_TRAINED)
     assert metrics["loss"] == pytest.approx(loss, abs=1e-5)
     assert metrics["accuracy"] == pytest.approx(accuracy, abs=1e-6)
 
 
-def test_a_model_is_plain_keras_with_built_in_layers(tmp_path: Path) -> None:
-    CNNModel(config(), (32, 32, 3)).save(tmp_path / "model.h5")
-    network = keras.models.load_model(tmp_path / "model.h5", compile=False)
-    assert {type(layer).__module__.split(".")[0] for layer in network.layers} == {"keras"}
-    assert (tmp_path / "model.h5").stat().st_size < 3_000_000
+@pytest.fixture
+def by_brightness(tmp_path: Path, tensorflow: None) -> Path:
+    """The file of a network whose log-odds of FAKE are an image's mean of 0..255, less 100."""
+    image = keras.Input((8, 8, 3))
+    means = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(3, 1)(image))
+    network = keras.Model(image, keras.layers.Dense(2, activation="softmax")(means))
+    kernel = np.array([[0, 1 / 3]] * 3)
+    network.set_weights([np.eye(3).reshape(1, 1, 3, 3), np.zeros(3), kernel, np.array([100, 0])])
+    network.save(tmp_path / "model.h5")
+    return tmp_path / "model.h5"
 
 
-def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "model.h5").write_bytes(b"hello")
-    for name in ("model.h5", "missing.h5"):
-        with pytest.raises(InputError, match=rf"{name}: cannot be read as a Keras model"):
-            EvaluateModel(tmp_path / name, batch_size=3)
+def grey(*values: int) -> np.ndarray:
+    """Return an 8x8 image of each value."""
+    return np.stack([np.full((8, 8, 3), value, np.uint8) for value in values])
 
 
-def test_images_of_another_size_are_refused(tmp_path: Path) -> None:
-    CNNModel(config(), (32, 32, 3)).save(tmp_path / "model.h5")
-    model = EvaluateModel(tmp_path / "model.h5", batch_size=3)
-    with pytest.raises(InputError, match=r"takes images of \(32, 32, 3\), found \(16, 16, 3\)"):
-        model.predict(np.zeros((1, 16, 16, 3), np.uint8))
+def test_verdicts_go_by_what_was_fitted_on_validation(by_brightness: Path) -> None:
+    # From 110 on validation images are FAKE, but for one that is called so and is REAL.
+    validation = Split(grey(90, 100, 105, 130, 110, 115, 120), np.array([0, 0, 0, 0, 1, 1, 1]))
+    model = EvaluateModel(Classifier(by_brightness, 4), validation)
+    found = model.predict(grey(104, 109, 110, 111))
+    np.testing.assert_allclose(found["logit"], [4, 9, 10, 11], atol=1e-4)
+    temperature = model.calibration.temperature
+    expected = 1 / (1 + np.exp(-np.array([4, 9, 10, 11]) / temperature))
+    np.testing.assert_allclose(found["p_fake"], expected, rtol=1e-4)
+    assert temperature > 1, "log-odds of 30 for a REAL are too sure"
+    assert list(found["verdict"]) == ["REAL", "REAL", "FAKE", "FAKE"]
+
+
+def test_an_explanation_is_of_the_verdict(by_brightness: Path) -> None:
+    validation = Split(grey(90, 110), np.array([0, 1]))
+    model = EvaluateModel(Classifier(by_brightness, 4), validation)
+    image = np.zeros((8, 8, 3), np.uint8)
+    image[2:4] = 240
+    heat = model.explain(np.stack([image, image]), pd.Series(["FAKE", "REAL"], index=[7, 3]))
+    # Light speaks for FAKE, and nothing for REAL.
+    np.testing.assert_allclose(heat[0], image[..., 0] / 240, atol=1e-6)
+    np.testing.assert_array_equal(heat[1], 0)
+
+
+@pytest.fixture
+def project(by_brightness: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the network by_brightness as `base`, and images that it knows."""
+    splits = {
+        # From 115 on images are FAKE, but for the one of 130.
+        "validation": Split(grey(90, 100, 130, 115, 120), np.array([0, 0, 0, 1, 1], np.uint8)),
+        "test": Split(grey(80, 118, 112, 125), np.array([0, 0, 1, 1], np.uint8)),
+    }
+    for name, split in splits.items():
+        folder = workspace / "data/processed" / name
+        folder.mkdir(parents=True)
+        np.save(folder / "images.npy", split.images)
+        np.save(folder / "labels.npy", split.labels)
+    rows = [
+        [f"{number}.png", "test", label, "", 8, 8, "0", status]
+        for number, (label, status) in enumerate(
+            [("REAL", "used"), ("REAL", "duplicate"), ("REAL", "used")] + [("FAKE", "used")] * 2
+        )
+    ]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(workspace / "data/manifest.csv", index=False)
+    (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    (workspace / "models").mkdir()
+    by_brightness.rename(workspace / "models/base.h5")
+    monkeypatch.setattr("sys.argv", ["evaluate", "base"])
+    return workspace
+
+
+def test_what_is_written_fits_together(project: Path) -> None:
+    evaluate.main()
+    predictions = pd.read_csv("data/predictions/base.csv")
+    assert list(predictions.columns) == ["path", "label", "logit", "p_fake", "verdict"]
+    assert list(predictions["path"]) == ["0.png", "2.png", "3.png", "4.png"], "the ones used"
+    np.testing.assert_allclose(predictions["logit"], [-20, 18, 12, 25], atol=1e-4)
+    assert list(predictions["verdict"]) == ["REAL", "FAKE", "REAL", "FAKE"], "from 115 on"
+    metrics = json.loads(Path("metrics/base.json").read_text())
+    assert metrics["accuracy"] == 0.75
+    assert metrics["accuracy_at_threshold"] == 0.5
+    fitted = read_calibration(Path("models/base.json"))
+    p_fake = predictions["p_fake"].to_numpy(np.float32)
+    assert list(p_fake >= fitted.threshold) == [False, True, False, True]
+    examples = pd.read_csv("plots/gallery/base/examples.csv")
+    assert list(examples["path"]) == ["0.png", "4.png", "3.png", "2.png"]
+    assert len(list(Path("plots/gallery/base").glob("*.png"))) == 8
+
+
+def test_a_manifest_of_other_images_is_refused_and_nothing_is_written(project: Path) -> None:
+    manifest = pd.read_csv("data/manifest.csv")
+    manifest.assign(status="used").to_csv("data/manifest.csv", index=False)
+    with pytest.raises(InputError, match=r"manifest\.csv and data/processed/test differ; run"):
+        evaluate.main()
+    assert not Path("metrics").exists()
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_a_trained_model_can_be_evaluated_and_explained(tmp_path: Path) -> None:
+    CNNModel(config(**SMALL), (32, 32, 3)).save(tmp_path / "model.h5")
+    split = random_split(12)
+    model = EvaluateModel(Classifier(tmp_path / "model.h5", 5), split)
+    found = model.predict(split.images)
+    heat = model.explain(split.images, found["verdict"])
+    assert heat.shape == (12, 32, 32)
+    assert heat.min() >= 0
+    assert heat.max() <= 1

@@ -1,0 +1,229 @@
+"""figures: each shows every variant, and nothing is cut off."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from stages import curves, figures
+from stages.gallery import KINDS
+
+NUMBERS = [1, 7, 12]
+
+
+def names(number: int) -> list[str]:
+    return [f"variant-with-a-long-name-{place}" for place in range(number)]
+
+
+def tables(variants: list[str]) -> dict[str, pd.DataFrame]:
+    """Return made-up tables behind the figures, of `variants` that are two models."""
+    random = np.random.default_rng(0)
+    epochs = pd.DataFrame(
+        {
+            "variant": np.repeat(variants, 20),
+            "epoch": np.tile(np.arange(20), len(variants)),
+            "accuracy": random.uniform(0.5, 0.9, 20 * len(variants)),
+            "loss": random.uniform(0.3, 0.7, 20 * len(variants)),
+            "val_accuracy": random.uniform(0.5, 0.8, 20 * len(variants)),
+            "val_loss": random.uniform(0.4, 0.8, 20 * len(variants)),
+        }
+    )
+    images = 200
+    labels = np.tile(np.arange(images) % 2, len(variants))
+    logits = random.normal(labels * 2 - 1, 1.5)
+    predictions = pd.DataFrame(
+        {
+            "variant": np.repeat(variants, images),
+            "label": np.where(labels == 1, "FAKE", "REAL"),
+            "logit": logits,
+            "p_fake": 1 / (1 + np.exp(-logits / 2)),
+            "verdict": np.where(logits > 0, "FAKE", "REAL"),
+        }
+    )
+    levels = [("none", [0.0]), ("JPEG", [90.0, 75, 60, 40, 25, 10]), ("blur", [0.3, 0.6, 0.9])]
+    levels += [("noise", [2.0, 4, 8, 16, 32]), ("downscale", [24.0, 16, 12])]
+    robustness = pd.DataFrame(
+        [
+            (variant, kind, level, random.uniform(0.5, 0.8))
+            for variant in variants
+            for kind, of_kind in levels
+            for level in of_kind
+        ],
+        columns=["variant", "kind", "level", "accuracy"],
+    )
+    metrics = ["accuracy", "precision", "recall", "f1", "roc_auc", "average_precision"]
+    shares = pd.DataFrame(
+        [(variant, metric, random.uniform(0.5, 0.9)) for metric in metrics for variant in variants],
+        columns=["variant", "metric", "value"],
+    )
+    middle = random.uniform(0.6, 0.8, len(variants))
+    accuracy = pd.DataFrame(
+        {
+            "variant": variants,
+            "accuracy": middle,
+            "accuracy_low": middle - 0.03,
+            "accuracy_high": middle + 0.03,
+            "model": [
+                variants[place % 2 if len(variants) > 1 else 0] for place in range(len(variants))
+            ],
+        }
+    )
+    return {
+        "training": curves.training(epochs),
+        "roc": curves.roc(predictions),
+        "precision_recall": curves.precision_recall(predictions),
+        "reliability": curves.calibration(predictions),
+        "confusion": curves.confusion(predictions),
+        "robustness": robustness,
+        "metrics": shares,
+        "accuracy": accuracy,
+    }
+
+
+def texts(figure: Figure) -> list[Text]:
+    """Return what is written in `figure`."""
+    return [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+
+
+def cut_off(figure: Figure) -> list[str]:
+    """Return the texts of `figure` that its borders cut, but for labels of ticks outside."""
+    ticks = {
+        label
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks())
+        for label in (tick.label1, tick.label2)
+    }
+    figure.canvas.draw()
+    box = figure.bbox
+    found = []
+    for text in texts(figure):
+        extent = text.get_window_extent()
+        inside = (
+            extent.x0 >= box.x0 - 1
+            and extent.x1 <= box.x1 + 1
+            and extent.y0 >= box.y0 - 1
+            and extent.y1 <= box.y1 + 1
+        )
+        if not inside and text not in ticks:
+            found.append(text.get_text())
+    return found
+
+
+def shown(figure: Figure) -> str:
+    """Return all that is written in `figure`, one text a line."""
+    return "\n".join(text.get_text().replace("\n", "") for text in texts(figure))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", NUMBERS)
+def test_every_figure_shows_every_variant_and_cuts_no_name(number: int) -> None:
+    variants = names(number)
+    for name, figure in figures.draw(tables(variants)).items():
+        assert cut_off(figure) == [], name
+        lines = shown(figure).splitlines()
+        assert [variant for variant in variants if lines.count(variant) != 1] == [], name
+
+
+def test_twelve_variants_have_twelve_colours() -> None:
+    drawn = figures.draw(tables(names(12)))
+    for name, place in (("curves", 0), ("robustness", 0)):
+        lines = drawn[name].axes[place].get_lines()
+        assert len({line.get_color() for line in lines if line.get_label() in names(12)}) == 12
+
+
+def test_runs_of_a_model_are_beside_each_other_below_its_first() -> None:
+    variants = ["base", "wide", "base-2", "base-3"]
+    accuracies = [0.70, 0.75, 0.72, 0.68]
+    table = pd.DataFrame(
+        {
+            "variant": variants,
+            "accuracy": accuracies,
+            "accuracy_low": np.array(accuracies) - 0.03,
+            "accuracy_high": np.array(accuracies) + 0.03,
+            "model": ["base", "wide", "base", "base"],
+        }
+    )
+    axes = figures.accuracy(table).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "base", "base-2", "base-3", "wide",
+    ]  # fmt: skip
+    assert axes.yaxis_inverted(), "the first is on top"
+    points = [
+        np.asarray(line.get_xydata())[0].tolist()
+        for line in axes.get_lines()
+        if line.get_marker() == "o"
+    ]
+    assert points == [[0.70, 0], [0.72, 1], [0.68, 2], [0.75, 3]]
+    # Mean 0.7 and deviation 0.02 of the three; one run alone has no band.
+    (band,) = axes.collections
+    corners = np.asarray(band.get_paths()[0].vertices)
+    assert corners.min(axis=0).tolist() == pytest.approx([0.68, -0.4])
+    assert corners.max(axis=0).tolist() == pytest.approx([0.72, 2.4])
+
+
+def test_robustness_starts_from_the_unchanged_images() -> None:
+    table = pd.DataFrame(
+        [
+            ("b", "none", 0.0, 0.9),
+            ("b", "JPEG", 90.0, 0.8),
+            ("b", "JPEG", 10.0, 0.6),
+            ("a", "none", 0.0, 0.7),
+            ("a", "JPEG", 90.0, 0.65),
+            ("a", "JPEG", 10.0, 0.5),
+        ],
+        columns=["variant", "kind", "level", "accuracy"],
+    )
+    (axes,) = figures.robustness(table).axes
+    lines = {line.get_label(): np.asarray(line.get_ydata()).tolist() for line in axes.get_lines()}
+    assert lines == {"b": [0.9, 0.8, 0.6], "a": [0.7, 0.65, 0.5]}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["none", "90", "10"]
+
+
+def test_without_perturbations_there_is_a_figure_too(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        [("a", "none", 0.0, 0.7)], columns=["variant", "kind", "level", "accuracy"]
+    )
+    figures.robustness(table).savefig(tmp_path / "robustness.png")
+
+
+def test_the_gallery_shows_each_example_with_its_heat_and_fewer_where_there_are_fewer(
+    tmp_path: Path,
+) -> None:
+    kinds = [kind for kind, count in zip(KINDS, (4, 2, 0, 1), strict=True) for _ in range(count)]
+    examples = pd.DataFrame({"kind": kinds, "p_fake": np.linspace(0, 1, 7)})
+    random = np.random.default_rng(0)
+    for column in ("image", "heat"):
+        files = [tmp_path / f"{number}-{column}.png" for number in range(7)]
+        for file in files:
+            pixels = random.integers(0, 256, (32, 32, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(file)
+        examples[column] = list(map(str, files))
+    figure = figures.gallery(names(1)[0], examples)
+    written = [text.get_text() for text in texts(figure)]
+    assert any(names(1)[0] in text for text in written)
+    captions = [text for text in written if "% FAKE" in text]
+    assert [caption.split("\n")[0] for caption in captions] == kinds
+    assert captions[0] == "true REAL\n0.0% FAKE"
+    assert captions[-1] == "false FAKE\n100.0% FAKE"
+    assert cut_off(figure) == []
+    images = figure.axes[0].get_images()
+    places = [tuple(round(value, 2) for value in image.get_extent()) for image in images]
+    assert len(set(places)) == 14
+    # The image of each pair is left of its heat map, and both are as they were saved.
+    for number in range(7):
+        image, heat = images[2 * number : 2 * number + 2]
+        assert image.get_extent()[1] < heat.get_extent()[0]
+        for found, column in ((image, "image"), (heat, "heat")):
+            expected = np.asarray(Image.open(examples[column][number]))
+            np.testing.assert_array_equal(found.get_array(), expected)
+    figure.savefig(tmp_path / "gallery.png")
+
+
+def test_no_example_at_all_is_an_empty_gallery() -> None:
+    empty = pd.DataFrame({"kind": [], "p_fake": [], "image": [], "heat": []})
+    assert figures.gallery("base", empty).axes[0].get_images() == []

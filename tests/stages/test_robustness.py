@@ -1,0 +1,146 @@
+"""robustness: the same network, on images that were changed."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages import calibration, evaluate, robustness
+from stages.arrays import Split, load_split
+from stages.calibration import Calibration
+from stages.classifier import Classifier
+from stages.perturb import RobustnessParams, blur, jpeg, noise
+from stages.robustness import measure, scores, summary
+from tests.helpers import REPOSITORY, default_block, edit_params
+from tests.stages.test_classifier import saved
+from tests.stages.test_perturb import NONE
+from tests.stages.test_train import random_split
+
+LEVELS: dict[str, Any] = {
+    "jpeg_quality": [50],
+    "blur_sigma": [1.0],
+    "noise_sigma": [8, 16],
+    "downscale_to": [16],
+}
+
+
+@pytest.fixture
+def classifier(tmp_path: Path, tensorflow: None) -> Classifier:
+    saved(tmp_path / "model.h5")
+    return Classifier(tmp_path / "model.h5", batch_size=4)
+
+
+def test_batches_give_the_same_as_all_images_at_once(classifier: Classifier) -> None:
+    split = random_split(10)
+    params = default_block("robustness", RobustnessParams, **LEVELS)
+    found = scores(classifier, split, params)
+    changed = {
+        ("none", 0): split.images,
+        ("JPEG", 50): jpeg(split.images, 50),
+        ("blur", 1.0): blur(split.images, 1.0),
+        ("noise", 8): noise(split.images, 8, params.seed),
+        ("noise", 16): noise(split.images, 16, params.seed),
+    }
+    assert list(found) == [*changed, ("downscale", 16)]
+    for key, images in changed.items():
+        expected = classifier.network.predict(images.astype(np.float32), verbose=0)
+        np.testing.assert_allclose(found[key], expected[:, 1] - expected[:, 0], atol=1e-5)
+    of_kinds = np.stack(list(found.values()))
+    assert len(np.unique(of_kinds, axis=0)) == 6, "each changes something"
+
+
+def test_without_perturbations_the_unchanged_images_are_measured(classifier: Classifier) -> None:
+    split = random_split(5)
+    found = scores(classifier, split, default_block("robustness", RobustnessParams, **NONE))
+    assert list(found) == [("none", 0)]
+    np.testing.assert_array_equal(found["none", 0], classifier.logits(split.images))
+
+
+def test_four_images_are_measured_by_hand() -> None:
+    labels = np.array([0, 0, 1, 1])
+    # Odds of 1/9, 4, 9 and 81 for FAKE; at temperature 2, of 1/3, 2, 3 and 9.
+    fitted = Calibration(temperature=2.0, threshold=0.8)
+    assert measure(labels, np.log([1 / 9, 4, 9, 81]), fitted) == {
+        "accuracy": 0.75,  # 2 to 1 is called FAKE
+        "accuracy_at_threshold": 0.75,  # 3 to 1 is called REAL
+        "roc_auc": 1.0,
+    }
+
+
+def table(*rows: tuple[str, float, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["kind", "level", "accuracy"])
+
+
+def test_kinds_weigh_the_same_however_many_levels_they_have() -> None:
+    rows = [("none", 0, 0.9), ("JPEG", 90, 0.8), ("JPEG", 50, 0.7), ("JPEG", 10, 0.6)]
+    assert summary(table(*rows, ("blur", 1, 0.5))) == {
+        "accuracy_clean": 0.9,
+        "accuracy_perturbed": 0.6,  # of 0.7 and 0.5
+        "accuracy_lost": 0.3,
+        "accuracy_jpeg": 0.7,
+        "accuracy_blur": 0.5,
+    }
+
+
+def test_where_nothing_is_changed_nothing_is_lost() -> None:
+    expected = {"accuracy_clean": 0.9, "accuracy_perturbed": 0.9, "accuracy_lost": 0.0}
+    assert summary(table(("none", 0, 0.9))) == expected
+
+
+@pytest.fixture
+def project(workspace: Path, tensorflow: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the network `base`, its calibration, and 20 test images; none external."""
+    (workspace / "models").mkdir()
+    saved(workspace / "models/base.h5")
+    images = random_split(20).images
+    # A threshold in the middle, so that both labels are called, and three mistakes.
+    logits = Classifier(Path("models/base.h5"), 7).logits(images)
+    threshold = float(1 / (1 + np.exp(-np.median(logits) / 2)))
+    labels = (logits > np.median(logits)).astype(np.uint8)
+    labels[:3] ^= 1
+    for folder, split in {
+        "data/processed/test": Split(images, labels),
+        "data/external": Split(images[:0], labels[:0]),
+    }.items():
+        (workspace / folder).mkdir(parents=True)
+        np.save(workspace / folder / "images.npy", split.images)
+        np.save(workspace / folder / "labels.npy", split.labels)
+    calibration.write(Calibration(temperature=2.0, threshold=threshold), Path("models/base.json"))
+    (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    changes = {f"robustness.{name}": levels for name, levels in LEVELS.items()}
+    edit_params(workspace, {"evaluate.batch_size": 7, **changes})
+    monkeypatch.setattr("sys.argv", ["robustness", "base"])
+    return workspace
+
+
+def test_the_unchanged_images_have_evaluates_metrics(project: Path) -> None:
+    robustness.main()
+    clean = pd.read_csv("plots/robustness/base.csv").iloc[0]
+    fitted = calibration.read_calibration(Path("models/base.json"))
+    split = load_split("test")
+    logits = Classifier(Path("models/base.h5"), 7).logits(split.images)
+    expected = evaluate.measure(split.labels, logits, fitted)
+    assert list(clean.index) == ["kind", "level", "accuracy", "accuracy_at_threshold", "roc_auc"]
+    for name in ("accuracy", "accuracy_at_threshold", "roc_auc"):
+        assert clean[name] == expected[name]
+    assert clean["accuracy_at_threshold"] == 17 / 20
+    assert clean["accuracy"] < 17 / 20
+    metrics = json.loads(Path("metrics/robustness/base.json").read_text())
+    assert metrics["accuracy_clean"] == expected["accuracy"]
+    assert not any(name.startswith("external") for name in metrics)
+
+
+def test_other_images_are_measured_where_there_are_any(project: Path) -> None:
+    external = random_split(10, seed=5)
+    np.save("data/external/images.npy", external.images)
+    np.save("data/external/labels.npy", external.labels)
+    robustness.main()
+    metrics = json.loads(Path("metrics/robustness/base.json").read_text())
+    fitted = calibration.read_calibration(Path("models/base.json"))
+    logits = Classifier(Path("models/base.h5"), 7).logits(external.images)
+    expected = evaluate.measure(external.labels, logits, fitted)
+    for name in ("accuracy", "accuracy_at_threshold", "roc_auc"):
+        assert metrics[f"external_{name}"] == expected[name]

@@ -1,0 +1,168 @@
+"""summary: the report's numbers as strict JSON, and its tables and words."""
+
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stages.summary import (
+    changes_in_words,
+    describe_changes,
+    models_table,
+    runs_table,
+    to_json,
+    to_markdown,
+)
+
+
+def test_changes_name_nested_keys_and_missing_layers() -> None:
+    configs = {
+        "base": {"epochs": 20, "conv_layers": [{"filters": 32}, {"filters": 32}]},
+        "small": {"epochs": 10, "conv_layers": [{"filters": 8}]},
+        "same": {"epochs": 20, "conv_layers": [{"filters": 32}, {"filters": 32}]},
+    }
+    changes = describe_changes(configs, "base")
+    assert changes == {
+        "base": {},
+        "small": {"epochs": 10, "conv_layers.0.filters": 8, "conv_layers.1.filters": "none"},
+        "same": {},
+    }
+    words = "epochs 10, conv_layers.0.filters 8, conv_layers.1.filters none"
+    assert changes_in_words(changes["small"]) == words
+    assert changes_in_words(changes["same"]) == "nothing"
+
+
+def test_a_change_from_nothing_or_to_nothing_is_one() -> None:
+    configs: dict[str, dict[str, Any]] = {
+        "base": {"steps": None, "flip": "none"},
+        "some": {"steps": 5, "flip": "both"},
+    }
+    assert describe_changes(configs, "base")["some"] == {"steps": 5, "flip": "both"}
+    assert describe_changes(configs, "some")["base"] == {"steps": None, "flip": "none"}
+
+
+def compared(seeds: int = 1, external: bool = False) -> tuple[Any, ...]:
+    """Return what to_json takes: base, the worse `sgd` and the better `wide`, by hand."""
+    variants = pd.Index(["base", "sgd", "wide"], name="variant")
+    metrics = pd.DataFrame(
+        {
+            "accuracy": [0.7, 0.65, 0.75],
+            "accuracy_low": [0.67, 0.62, 0.72],
+            "accuracy_high": [0.73, 0.68, 0.78],
+            "roc_auc": [0.8, 0.7, 0.9],
+            "ece_calibrated": [0.02, 0.03, 0.0404],
+        },
+        index=variants,
+    )
+    robustness = pd.DataFrame({"accuracy_perturbed": [0.6, 0.61, 0.62]}, index=variants)
+    if external:
+        robustness["external_accuracy"] = [0.5, float("nan"), 0.55]
+    runs = pd.DataFrame(
+        {
+            "model": ["base", "sgd", "wide"],
+            "difference": [0.0, -0.05, 0.05],
+            "difference_low": [0.0, -0.09, 0.02],
+            "difference_high": [0.0, -0.01, 0.08],
+            "p_value": [float("nan"), 0.02, 0.00001],
+            "p_adjusted": [float("nan"), 0.0204, 0.00002],
+            "verdict": ["baseline", "worse", "better"],
+        },
+        index=variants,
+    )
+    of_models = pd.DataFrame(
+        {
+            "runs": [1, 1, seeds],
+            "accuracy": [0.7, 0.65, 0.75],
+            "deviation": [None, None, 0.011 if seeds > 1 else None],
+            "lowest": [0.7, 0.65, 0.74],
+            "highest": [0.7, 0.65, 0.76],
+            "difference": [0.0, -0.05, 0.05],
+            "difference_low": [0.0, -0.09, 0.02],
+            "difference_high": [0.0, -0.01, 0.08],
+            "p_adjusted": [None, None, 0.01 if seeds > 1 else None],
+            "verdict": pd.Series(
+                ["baseline", None, "better" if seeds > 1 else None], index=variants, dtype=object
+            ),
+        },
+        index=variants.rename("model"),
+    )
+    changes: dict[str, dict[str, Any]] = {
+        "base": {},
+        "sgd": {"optimizer": "sgd"},
+        "wide": {"dense_units": 1024},
+    }
+    return 1000, changes, metrics, robustness, runs, of_models
+
+
+def strictly(text: str) -> Any:
+    """Return the JSON `text`; NaN and Infinity, which only Python writes, are refused."""
+
+    def refuse(name: str) -> None:
+        pytest.fail(f"{name} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_the_numbers_are_strict_json_by_variant_and_model() -> None:
+    report = strictly(to_json(*compared(external=True)))
+    assert list(report) == ["words", "test_images", "variants", "models"]
+    assert report["words"].startswith("Better than base: wide. Worse than base: sgd.")
+    assert report["test_images"] == 1000
+    assert list(report["variants"]) == list(report["models"]) == ["base", "sgd", "wide"]
+    sgd = report["variants"]["sgd"]
+    assert list(sgd) == ["differs_in", "comparison", "metrics", "robustness"]
+    assert sgd["differs_in"] == {"optimizer": "sgd"}
+    assert sgd["comparison"]["p_adjusted"] == 0.0204
+    assert sgd["metrics"]["accuracy"] == 0.65
+    assert sgd["robustness"] == {"accuracy_perturbed": 0.61, "external_accuracy": None}
+    assert report["variants"]["base"]["comparison"]["p_value"] is None
+    assert report["models"]["wide"]["deviation"] is None
+    assert report["models"]["wide"]["runs"] == 1
+
+
+def test_training_runs_are_in_a_table_best_first() -> None:
+    report = json.loads(to_json(*compared()))
+    lines = runs_table(report).splitlines()
+    assert lines[0] == (
+        "| variant | differs from base in | accuracy | difference | p | verdict | ROC AUC | ECE "
+        "| perturbed |"
+    )
+    assert lines[2:] == [
+        "| wide | dense_units 1024 | 0.750 (0.720 to 0.780) | +0.050 (+0.020 to +0.080) | < 0.001 "
+        "| better | 0.900 | 0.040 | 0.620 |",
+        "| base | nothing | 0.700 (0.670 to 0.730) | +0.000 |  | baseline | 0.800 | 0.020 "
+        "| 0.600 |",
+        "| sgd | optimizer sgd | 0.650 (0.620 to 0.680) | -0.050 (-0.090 to -0.010) | 0.020 "
+        "| worse | 0.700 | 0.030 | 0.610 |",
+    ]
+
+
+def test_other_images_have_a_column_where_there_are_any() -> None:
+    lines = runs_table(json.loads(to_json(*compared(external=True)))).splitlines()
+    assert lines[0].endswith("| perturbed | external |")
+    assert [line.split("|")[-2].strip() for line in lines[2:]] == ["0.550", "0.500", ""]
+
+
+def test_models_are_in_a_table_best_first() -> None:
+    lines = models_table(json.loads(to_json(*compared(seeds=3)))).splitlines()
+    assert lines[0] == "| model | runs | accuracy | from, to | difference | p | verdict |"
+    assert lines[2:] == [
+        "| wide | 3 | 0.750 ± 0.011 | 0.740 to 0.760 | +0.050 (+0.020 to +0.080) | 0.010 "
+        "| better |",
+        "| base | 1 | 0.700 |  | +0.000 |  | baseline |",
+        "| sgd | 1 | 0.650 |  | -0.050 (-0.090 to -0.010) |  | one run each |",
+    ]
+
+
+def test_models_are_shown_only_if_one_has_several_runs() -> None:
+    one_each = to_markdown(json.loads(to_json(*compared())))
+    several = to_markdown(json.loads(to_json(*compared(seeds=3))))
+    assert "## Models" not in one_each
+    assert "Each was trained once" in one_each
+    assert several.index("## Models") < several.index("## Training runs")
+    assert models_table(json.loads(to_json(*compared(seeds=3)))) in several
+    for text in (one_each, several):
+        assert text.startswith("# Comparison of 3 variants\n\nBetter than base: wide.")
+        assert "the same 1,000 test images" in text
+        assert text.endswith(".\n")
