@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from stages import statistics
-from stages.comparison import compare_models, compare_runs, in_words, models_of
+from stages.comparison import compare_models, compare_runs, models_of
+from stages.verdicts import in_words
 
 
 def right(images: int, *ranges: tuple[int, int]) -> np.ndarray:

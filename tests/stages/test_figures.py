@@ -78,7 +78,7 @@ def tables(variants: list[str]) -> dict[str, pd.DataFrame]:
         "precision_recall": curves.precision_recall(predictions),
         "reliability": curves.calibration(predictions),
         "confusion": curves.confusion(predictions),
-        "robustness": robustness,
+        "robustness": curves.robustness(robustness),
         "metrics": shares,
         "accuracy": accuracy,
     }
@@ -178,7 +178,7 @@ def test_robustness_starts_from_the_unchanged_images() -> None:
         ],
         columns=["variant", "kind", "level", "accuracy"],
     )
-    (axes,) = figures.robustness(table).axes
+    (axes,) = figures.robustness(curves.robustness(table)).axes
     lines = {line.get_label(): np.asarray(line.get_ydata()).tolist() for line in axes.get_lines()}
     assert lines == {"b": [0.9, 0.8, 0.6], "a": [0.7, 0.65, 0.5]}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["none", "90", "10"]
@@ -188,7 +188,7 @@ def test_without_perturbations_there_is_a_figure_too(tmp_path: Path) -> None:
     table = pd.DataFrame(
         [("a", "none", 0.0, 0.7)], columns=["variant", "kind", "level", "accuracy"]
     )
-    figures.robustness(table).savefig(tmp_path / "robustness.png")
+    figures.robustness(curves.robustness(table)).savefig(tmp_path / "robustness.png")
 
 
 def test_the_gallery_shows_each_example_with_its_heat_and_fewer_where_there_are_fewer(
