@@ -1,0 +1,154 @@
+"""gate: which falls it refuses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from stages.command import InputError
+from stages.params import validate
+from tests.helpers import REPOSITORY, Project
+from tools.gate import GateParams, check, check_all, fall_of, to_markdown, tolerances
+from tools.revisions import Revision
+
+KNOWN = ["accuracy", "roc_auc", "loss", "accuracy_perturbed"]
+
+
+def revision(name: str, metrics: dict[str, dict[str, float]], **p_fake: list[float]) -> Revision:
+    """Return a revision with `metrics` by variant, and the p_fake of images that are all FAKE."""
+    predictions = {
+        variant: pd.DataFrame(
+            {
+                "path": [f"{number}.png" for number in range(len(values))],
+                "label": "FAKE",
+                "p_fake": values,
+                "verdict": "FAKE",
+            }
+        )
+        for variant, values in p_fake.items()
+    }
+    configs: dict[str, Any] = {variant: {} for variant in metrics}
+    return Revision(name, {}, configs, metrics, predictions, None, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("metric", "old", "new", "fall"),
+    [
+        ("accuracy", 0.75, 0.73, 0.02),
+        ("accuracy", 0.7, 0.73, -0.03),
+        ("loss_calibrated", 0.5, 0.6, 0.1),
+        ("brier_score", 0.2, 0.1, -0.1),
+        ("ece_calibrated", 0.1, 0.3, 0.2),
+        ("accuracy_lost", 0.1, 0.2, 0.1),
+        ("accuracy_perturbed", 0.6, 0.5, 0.1),
+    ],
+)
+def test_a_fall_is_a_change_for_the_worse(metric: str, old: float, new: float, fall: float) -> None:
+    assert fall_of(metric, old, new) == fall
+
+
+@pytest.mark.parametrize(("tolerance", "result"), [(0.02, "ok"), (0.019, "failed"), (1, "ok")])
+def test_a_fall_of_the_tolerance_is_allowed(tolerance: float, result: str) -> None:
+    """0.75 - 0.73 is a little more than 0.02 in floats."""
+    old = revision("main", {"base": {"roc_auc": 0.75}})
+    new = revision("workspace", {"base": {"roc_auc": 0.73}})
+    assert check(old, new, "base", "roc_auc", tolerance).result == result
+
+
+def test_beyond_the_interval_is_refused() -> None:
+    """Of 40 images one more is wrong: the interval holds 0. Of 40, ten more: it does not."""
+    old = revision("main", {"base": {"accuracy": 1.0}}, base=[0.9] * 40)
+    for wrong, result in ((1, "ok"), (10, "failed")):
+        metrics = {"base": {"accuracy": 1 - wrong / 40}}
+        new = revision("workspace", metrics, base=[0.1] * wrong + [0.9] * (40 - wrong))
+        found = check(old, new, "base", "accuracy", "beyond_interval")
+        assert (found.result, found.fall) == (result, wrong / 40)
+        assert found.tolerance.startswith("beyond_interval (")
+
+
+def test_a_fall_that_cannot_be_paired_is_refused_and_a_rise_is_not() -> None:
+    old = revision("main", {"base": {"accuracy": 0.8}})
+    new = revision("workspace", {"base": {"accuracy": 0.7}}, base=[0.9])
+    found = check(old, new, "base", "accuracy", "beyond_interval")
+    assert found.result == "failed"
+    assert "the predictions of base of main" in found.why
+    assert check(new, old, "base", "accuracy", "beyond_interval").result == "ok"
+
+
+def test_a_metric_that_one_side_lacks() -> None:
+    old, new = revision("main", {"base": {}}), revision("workspace", {"base": {"roc_auc": 0.7}})
+    assert check(old, new, "base", "roc_auc", 0.1).result == "not checked"
+    lost = check(new, old, "base", "roc_auc", 0.1)
+    assert (lost.result, lost.why) == ("failed", "base has no roc_auc in main")
+
+
+def test_variants_of_one_side_are_named_and_pass() -> None:
+    old = revision("main", {"base": {"roc_auc": 0.7}, "gone": {"roc_auc": 0.7}})
+    new = revision("workspace", {"base": {"roc_auc": 0.7}, "wide": {"roc_auc": 0.1}})
+    checks = check_all(old, new, {"roc_auc": 0.02})
+    assert [(row.variant, row.result) for row in checks] == [("base", "ok")]
+    text = to_markdown(old, new, checks)
+    assert "| ok | base | roc_auc | 0.700000 | 0.700000 | 0.000000 | 0.02 |" in text
+    assert "Added, not checked: wide." in text
+    assert "Removed, not checked: gone." in text
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"acuracy": 0.1}, "params.yaml: gate.acuracy: unknown metric; did you mean 'accuracy'?"),
+        (
+            {"roc_auc": "beyond_interval"},
+            "params.yaml: gate.roc_auc: 'beyond_interval' is for accuracy only; name the largest "
+            "fall allowed instead",
+        ),
+        *(
+            (
+                {"accuracy": value},
+                "params.yaml: gate.accuracy: must be a number from 0 on or 'beyond_interval', "
+                f"found {value!r}",
+            )
+            for value in (-0.1, float("nan"), float("inf"), True, "interval", None, [1])
+        ),
+        ([1], "params.yaml: gate: must be keys and values, found [1]"),
+    ],
+)
+def test_a_wrong_block_gets_one_sentence(block: Any, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        tolerances(validate(GateParams, block, "params.yaml: gate"), KNOWN)
+    assert str(error.value) == message
+
+
+def test_no_metrics_at_all_are_named() -> None:
+    with pytest.raises(InputError, match="metrics: holds no metrics; run `dvc repro`"):
+        tolerances(validate(GateParams, {"accuracy": 0.1}, "gate"), [])
+
+
+def test_the_exit_status_tells(tmp_path: Path) -> None:
+    """In a folder with Git alone: what DVC keeps is not needed for a fall in numbers."""
+    project = Project(tmp_path)
+    project.run("git", "init", "--quiet", "--initial-branch", "main")
+    project.run("git", "config", "user.name", "Test")
+    project.run("git", "config", "user.email", "test@example.com")
+    for folder in ("configs", "metrics/robustness"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "params.yaml").write_text("gate: {roc_auc: 0.02, accuracy_lost: 0.1}\n")
+    (tmp_path / "configs/base.yaml").write_text("epochs: 1\n")
+    (tmp_path / "metrics/base.json").write_text('{"roc_auc": 0.8}')
+    lost = tmp_path / "metrics/robustness/base.json"
+    lost.write_text('{"accuracy_lost": 0.1}')
+    project.commit()
+    statuses = []
+    for value in (0.0, 0.2, 0.21):
+        lost.write_text(json.dumps({"accuracy_lost": value}))
+        result = project.run(
+            "python", "-m", "tools.gate", check=False, env={"PYTHONPATH": str(REPOSITORY)}
+        )
+        statuses.append(result.returncode)
+        assert result.stderr == ""
+    assert statuses == [0, 0, 1]
+    assert "| failed | base | accuracy_lost | 0.100000 | 0.210000 | 0.110000 | 0.1 |" in (
+        result.stdout
+    )

@@ -1,0 +1,168 @@
+"""Refuse a fall of metrics against a revision: exit with 1 if one is larger than allowed.
+
+The block `gate` of params.yaml names the metrics, of metrics/ and metrics/robustness/, and the
+largest fall allowed of each; of loss, Brier score, ECE and accuracy_lost, a rise is the fall.
+`beyond_interval`, for accuracy: no fall whose 95% paired bootstrap interval leaves out 0. In a
+fresh clone, this fetches what that takes of the workspace:
+
+    dvc pull data/manifest.csv evaluate
+
+Prints a line for each check. Variants that only one of the two has are named, not checked.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import ConfigDict, PlainValidator
+
+from stages.command import InputError, command_line, run
+from stages.markdown import table
+from stages.params import PARAMS_FILE, Schema, nearest, read_block
+from tools import revisions
+from tools.revisions import Revision
+
+BEYOND_INTERVAL = "beyond_interval"
+PAIRED = ("accuracy",)
+"""The metrics that are a mean over the test images, which `beyond_interval` takes."""
+LESS_IS_BETTER = ("loss", "brier", "ece", "accuracy_lost")
+"""What the names of such metrics start with."""
+OK, FAILED, NOT_CHECKED = "ok", "failed", "not checked"
+
+
+def _tolerance(value: Any) -> float | str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value != BEYOND_INTERVAL and not (is_number and 0 <= value < float("inf")):
+        raise ValueError(f"must be a number from 0 on or '{BEYOND_INTERVAL}', found {value!r}")
+    result: float | str = value
+    return result
+
+
+class GateParams(Schema):
+    """The block `gate` of params.yaml: any metric, and the largest fall allowed."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[float | str, PlainValidator(_tolerance)]]
+
+
+class Check(NamedTuple):
+    """One metric of one variant, and what came of it."""
+
+    result: str
+    variant: str
+    metric: str
+    old: float | None
+    new: float | None
+    fall: float | None
+    tolerance: str
+    why: str = ""
+
+
+def tolerances(params: GateParams, known: list[str]) -> dict[str, float | str]:
+    """Return the largest fall allowed by metric.
+
+    Args:
+        known: the names of all metrics.
+
+    Raises:
+        InputError: a metric is unknown, or `beyond_interval` cannot be asked of it.
+    """
+    allowed = dict(params.__pydantic_extra__)
+    for metric, tolerance in allowed.items():
+        where = f"{PARAMS_FILE}: gate.{metric}"
+        if not known:
+            raise InputError(f"{revisions.METRICS}: holds no metrics; run `dvc repro`")
+        if metric not in known:
+            raise InputError(f"{where}: unknown metric; did you mean '{nearest(metric, known)}'?")
+        if tolerance == BEYOND_INTERVAL and metric not in PAIRED:
+            raise InputError(
+                f"{where}: '{BEYOND_INTERVAL}' is for {' and '.join(PAIRED)} only; name the "
+                "largest fall allowed instead"
+            )
+    return allowed
+
+
+def fall_of(metric: str, old: float, new: float) -> float:
+    """Return by how much a metric, which has six digits, got worse; below 0: better."""
+    fall = new - old if metric.startswith(LESS_IS_BETTER) else old - new
+    return round(fall, 6)
+
+
+def check(old: Revision, new: Revision, variant: str, metric: str, tolerance: float | str) -> Check:
+    """Return whether `metric` of a variant that both have fell by more than allowed."""
+    before, after = (side.metrics.get(variant, {}).get(metric) for side in (old, new))
+    if before is None or after is None:
+        # There is nothing to fall from, or it was lost.
+        result = NOT_CHECKED if before is None else FAILED
+        side = old.name if before is None else new.name
+        why = f"{variant} has no {metric} in {side}"
+        return Check(result, variant, metric, before, after, None, str(tolerance), why)
+    fall = fall_of(metric, before, after)
+    if tolerance != BEYOND_INTERVAL:
+        result = FAILED if fall > float(tolerance) else OK
+        return Check(result, variant, metric, before, after, fall, str(tolerance))
+    if fall <= 0:
+        return Check(OK, variant, metric, before, after, fall, BEYOND_INTERVAL)
+    try:
+        difference = revisions.accuracy_difference(revisions.pair(old, new, variant))
+    except InputError as error:
+        # A fall that nothing is known of is not allowed.
+        return Check(
+            FAILED, variant, metric, before, after, fall, BEYOND_INTERVAL, str(error).rstrip(".")
+        )
+    result = FAILED if difference.high < 0 else OK
+    interval = f"{BEYOND_INTERVAL} ({-difference.high:.3f} to {-difference.low:.3f})"
+    return Check(result, variant, metric, before, after, fall, interval)
+
+
+def check_all(old: Revision, new: Revision, allowed: dict[str, float | str]) -> list[Check]:
+    """Return the checks of all variants that both have."""
+    return [
+        check(old, new, variant, metric, tolerance)
+        for variant in new.configs
+        if variant in old.configs
+        for metric, tolerance in allowed.items()
+    ]
+
+
+def to_markdown(old: Revision, new: Revision, checks: list[Check]) -> str:
+    """Return a table of the checks, and sentences on what was not checked or failed otherwise."""
+    header = ["result", "variant", "metric", old.name, new.name, "fall", "tolerance"]
+    rows = [
+        [
+            row.result,
+            row.variant,
+            row.metric,
+            *("" if value is None else f"{value:.6f}" for value in (row.old, row.new, row.fall)),
+            row.tolerance,
+        ]
+        for row in checks
+    ]
+    alone = {
+        "Added, not checked": [name for name in new.configs if name not in old.configs],
+        "Removed, not checked": [name for name in old.configs if name not in new.configs],
+    }
+    paragraphs = [table(header, rows) if rows else "Nothing to check."]
+    paragraphs += [f"{word}: {', '.join(names)}." for word, names in alone.items() if names]
+    paragraphs += [f"{row.result}: {row.why}." for row in checks if row.why]
+    return "\n\n".join(paragraphs)
+
+
+def main() -> None:
+    parser = command_line("tools.gate", __doc__)
+    parser.add_argument("revision", nargs="?", metavar="REV", help="default: the main branch")
+    revision = parser.parse_args().revision
+    params = read_block("gate", GateParams)
+    old = revisions.read_commit(*revisions.find(revision))
+    new = revisions.read(revisions.WORKSPACE, Path())
+    known = {
+        name: None for side in (new, old) for metrics in side.metrics.values() for name in metrics
+    }
+    checks = check_all(old, new, tolerances(params, list(known)))
+    # In one piece: a reader such as `head` may be gone by the second.
+    sys.stdout.write(to_markdown(old, new, checks) + "\n")
+    sys.exit(any(row.result == FAILED for row in checks))
+
+
+if __name__ == "__main__":
+    run(main)

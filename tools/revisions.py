@@ -1,0 +1,265 @@
+"""What the workspace and a revision hold of the models, and which of their images can be paired.
+
+Git keeps parameters, configurations and metrics of a revision; DVC's cache or remote keeps its
+predictions and its manifest. A copy of them in a folder is read as the workspace is.
+"""
+
+import json
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from dvc.api import DVCFileSystem
+
+from stages.command import InputError
+from stages.configure import CONFIGS
+from stages.manifest import MANIFEST, read_used
+from stages.params import PARAMS_FILE, read_yaml
+from stages.statistics import mcnemar_exact, mean_interval
+
+WORKSPACE = "workspace"
+METRICS = Path("metrics")
+PREDICTIONS = Path("data/predictions")
+LOCK = Path("dvc.lock")
+
+
+class Revision(NamedTuple):
+    """What is at hand of one state of the project."""
+
+    name: str
+    params: dict[str, Any]
+    configs: dict[str, dict[str, Any]]
+    """Of each variant."""
+    metrics: dict[str, dict[str, float]]
+    """Of each variant that was measured: metrics/ and metrics/robustness/ together."""
+    predictions: dict[str, pd.DataFrame]
+    """What evaluate wrote, of the variants whose table could be had."""
+    test_images: dict[str, str] | None
+    """The hash of each test image's pixels, by path; None where there is no manifest."""
+    models: dict[str, str]
+    """The hash of each variant's network, as dvc.lock says."""
+    refused: dict[str, str]
+    """Why a table is not among these though it is at hand: by variant, or path of the manifest."""
+
+
+def find(name: str | None) -> tuple[str, str]:
+    """Return the name and the commit of the revision `name`; None: the main branch.
+
+    Raises:
+        InputError: Git knows no such revision.
+    """
+    names = [name] if name else ["main", "origin/main"]
+    for candidate in names:
+        commit = _git(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", candidate + "^{commit}"
+        )
+        if commit:
+            return candidate, commit.decode().strip()
+    raise InputError(f"Git knows no revision {' or '.join(names)} here")
+
+
+def _git(*arguments: str) -> bytes | None:
+    """Return what Git prints, None if it fails."""
+    result = subprocess.run(["git", *arguments], capture_output=True, check=False)
+    return result.stdout if result.returncode == 0 else None
+
+
+def read_commit(name: str, commit: str) -> Revision:
+    """Return what Git and DVC have of `commit`, which the reports call `name`.
+
+    Raises:
+        InputError: as `read`.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        listed = _git("ls-tree", "-r", "-z", "--name-only", commit, "--", *_IN_GIT) or b""
+        for file in filter(None, listed.decode().split("\0")):
+            _write(folder / file, _git("show", f"{commit}:./{file}") or b"")
+        variants = [file.stem for file in (folder / CONFIGS).glob("*.yaml")]
+        in_dvc = [MANIFEST, *(PREDICTIONS / f"{variant}.csv" for variant in variants)]
+        for path, content in _from_dvc(in_dvc, commit).items():
+            _write(folder / path, content)
+        try:
+            found = read(name, folder)
+        except InputError as error:
+            raise InputError(str(error).replace(f"{folder}/", f"{name}:")) from None
+        refused = {
+            what: why.replace(f"{folder}/", f"{name}:") for what, why in found.refused.items()
+        }
+        return found._replace(refused=refused)
+
+
+_IN_GIT = [str(PARAMS_FILE), str(CONFIGS), str(METRICS), str(LOCK)]
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+
+
+def _from_dvc(paths: list[Path], commit: str) -> dict[Path, bytes]:
+    """Return those files of `commit` that are in DVC's cache or in its remote."""
+    found = {}
+    # Every kind of remote has errors of its own.
+    with suppress(Exception):
+        files = DVCFileSystem(rev=commit)
+        for path in paths:
+            with suppress(Exception):
+                found[path] = files.read_bytes(path.as_posix())
+    return found
+
+
+def read(name: str, folder: Path) -> Revision:
+    """Return what lies in `folder`: the project's, or a copy of its files.
+
+    Raises:
+        InputError: there are no parameters, or a file in Git is not what the pipeline writes.
+    """
+    configs = {file.stem: read_yaml(file) for file in sorted((folder / CONFIGS).glob("*.yaml"))}
+    metrics: dict[str, dict[str, float]] = {}
+    predictions, refused = {}, {}
+    for variant in configs:
+        for file in (f"{variant}.json", f"robustness/{variant}.json"):
+            if (folder / METRICS / file).exists():
+                measured = _read_json(folder / METRICS / file)
+                metrics[variant] = metrics.get(variant, {}) | measured
+        table = folder / PREDICTIONS / f"{variant}.csv"
+        if table.exists():
+            try:
+                predictions[variant] = _read_predictions(table)
+            except InputError as error:
+                refused[variant] = str(error)
+    test_images = None
+    if (folder / MANIFEST).exists():
+        try:
+            test_images = _test_images(folder / MANIFEST)
+        except InputError as error:
+            refused[str(MANIFEST)] = str(error)
+    return Revision(
+        name,
+        read_yaml(folder / PARAMS_FILE),
+        configs,
+        metrics,
+        predictions,
+        test_images,
+        _models(folder / LOCK) if (folder / LOCK).exists() else {},
+        refused,
+    )
+
+
+def _read_json(file: Path) -> dict[str, float]:
+    try:
+        content: dict[str, float] = json.loads(file.read_text())
+    except ValueError as error:
+        raise InputError(f"{file}: not JSON: {error}") from None
+    return content
+
+
+def _read_predictions(file: Path) -> pd.DataFrame:
+    columns = ["path", "label", "p_fake", "verdict"]
+    try:
+        return pd.read_csv(file, keep_default_na=False, usecols=columns)[columns]
+    except ValueError as error:
+        raise InputError(f"{file}: not predictions: {' '.join(str(error).split())}") from None
+
+
+def _test_images(manifest: Path) -> dict[str, str]:
+    used = read_used(manifest)
+    test = used[used["split"] == "test"]
+    return dict(zip(test["path"], test["sha256"], strict=True))
+
+
+def _models(lock: Path) -> dict[str, str]:
+    return {
+        Path(out["path"]).stem: out["md5"]
+        for stage in read_yaml(lock).get("stages", {}).values()
+        for out in stage.get("outs", [])
+        if Path(out["path"]).match("models/*.h5")
+    }
+
+
+def how_to_get(what: str, revision: Revision) -> str:
+    """Return that `what`, made by evaluate or source, is missing, and which command fetches it."""
+    if revision.name == WORKSPACE:
+        return f"The workspace lacks {what}: run `dvc pull {MANIFEST} evaluate`, or `dvc repro`."
+    return (
+        f"Neither DVC's cache nor its remote has {what} of {revision.name}: run `dvc push` where "
+        "they were made; `dvc fetch --all-commits` says why they cannot be fetched."
+    )
+
+
+def other_images(old: Revision, new: Revision, variant: str) -> str:
+    """Return in words how the test images of `variant` differ between the two; "" if they do not.
+
+    Both have predictions of it. Where one has no manifest, pixels are taken to be the same.
+    """
+    before, after = (
+        dict(
+            zip(side.predictions[variant]["path"], side.predictions[variant]["label"], strict=True)
+        )
+        for side in (old, new)
+    )
+    common = before.keys() & after.keys()
+    hashes_before, hashes_after = old.test_images or {}, new.test_images or {}
+    counts = {
+        f"only at {old.name}": len(before.keys() - common),
+        "only in the workspace": len(after.keys() - common),
+        "with another label": sum(before[path] != after[path] for path in common),
+        "with other pixels": sum(
+            hashes_before[path] != hashes_after[path]
+            for path in common & hashes_before.keys() & hashes_after.keys()
+        ),
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def pair(old: Revision, new: Revision, variant: str) -> pd.DataFrame:
+    """Return one row a test image, in the order of data/processed/test, with both predictions.
+
+    Columns: path, label, p_fake_old, p_fake, verdict_old, verdict.
+
+    Raises:
+        InputError: predictions are missing, or are of different test images.
+    """
+    for side in (old, new):
+        if variant in side.refused:
+            raise InputError(side.refused[variant])
+        if variant not in side.predictions:
+            raise InputError(how_to_get(f"the predictions of {variant}", side))
+    difference = other_images(old, new, variant)
+    if difference:
+        raise InputError(
+            f"{variant} was measured on other test images ({difference}): a paired test is "
+            "impossible."
+        )
+    before = old.predictions[variant].drop(columns="label")
+    return new.predictions[variant].merge(before, on="path", suffixes=("", "_old"), how="left")
+
+
+def is_same(paired: pd.DataFrame) -> bool:
+    """Return whether both models say the same of each image."""
+    return bool(
+        (paired["p_fake"] == paired["p_fake_old"]).all()
+        and (paired["verdict"] == paired["verdict_old"]).all()
+    )
+
+
+class Difference(NamedTuple):
+    """The new accuracy minus the old one, its 95% interval, and McNemar's p."""
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+
+
+def accuracy_difference(paired: pd.DataFrame) -> Difference:
+    """Return by how much the accuracy rose; an image counts as FAKE from a p_fake of 0.5 on."""
+    is_fake = paired["label"] == "FAKE"
+    after = np.asarray((paired["p_fake"] >= 0.5) == is_fake)
+    before = np.asarray((paired["p_fake_old"] >= 0.5) == is_fake)
+    return Difference(*mean_interval(after * 1.0 - before), mcnemar_exact(after, before))
