@@ -1,0 +1,346 @@
+"""review: what it says of made-up revisions, and of a real branch in a fresh clone."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from stages.command import InputError
+from tests.helpers import Project, edit_params
+from tools import review, revisions
+from tools.revisions import Revision
+
+PULL = "dvc pull data/manifest.csv data/processed/test evaluate"
+
+
+def predictions(p_fake: list[float], labels: str, threshold: float = 0.5) -> pd.DataFrame:
+    """Return predictions of images 0.png, 1.png, ... with `labels` such as "FFR"."""
+    return pd.DataFrame(
+        {
+            "path": [f"{number}.png" for number in range(len(p_fake))],
+            "label": ["FAKE" if label == "F" else "REAL" for label in labels],
+            "p_fake": p_fake,
+            "verdict": ["FAKE" if p >= threshold else "REAL" for p in p_fake],
+        }
+    )
+
+
+def revision(name: str = "main", **changes: Any) -> Revision:
+    """Return a revision with one variant, `base`, which is right about one of two images."""
+    values: dict[str, Any] = {
+        "params": {"train": {"epochs": 1}, "variants": {"base": {}}},
+        "configs": {"base": {"epochs": 1}},
+        "metrics": {"base": {"accuracy": 0.5}},
+        "predictions": {"base": predictions([0.4, 0.3], "FR")},
+        "test_images": {"0.png": "aa", "1.png": "bb"},
+        "models": {"base": "m1"},
+        "refused": {},
+    }
+    return Revision(name, **(values | changes))
+
+
+def test_changed_parameters_are_named_with_both_values() -> None:
+    old = revision(params={"a": {"x": 1, "gone": [1, 2]}, "b": True})
+    new = revision(params={"a": {"x": 2, "gone": [1]}, "b": True, "c": None, "d": "new"})
+    assert review.changed_parameters(old, new) == {
+        "a.x": (1, 2),
+        "a.gone.1": (2, "none"),
+        "d": ("none", "new"),
+    }
+
+
+def test_a_model_is_reached_if_its_configuration_differs() -> None:
+    old = revision(
+        params={"train": {"epochs": 1}}, configs={"a": {"e": 1}, "b": {"e": 1}, "c": {"e": 1}}
+    )
+    new = revision(
+        params={"train": {"epochs": 2}}, configs={"a": {"e": 2}, "b": {"e": 1}, "d": {"e": 1}}
+    )
+    lines = review.reach(old, new)
+    assert lines == ["Models reached, as configs/ says: a (changed), d (new), c (removed)."]
+
+
+@pytest.mark.parametrize(
+    ("block", "sentence"),
+    [
+        ({"source": {"seed": 2}}, "`source` reaches every model, through its images."),
+        ({"decode": {"x": 2}}, "`decode` reaches every model, through its images."),
+        ({"preprocess": {"x": 2}}, "`preprocess` reaches every model, through its images."),
+        (
+            {"source": {"audit": {"x": 2}}},
+            "`source.audit` reaches no model, only how models are measured or reported.",
+        ),
+        (
+            {"robustness": {"seed": 2}},
+            "`robustness` reaches no model, only how models are measured or reported.",
+        ),
+        ({"train": {"epochs": 2}}, "`train` reaches no model: no configuration differs."),
+    ],
+)
+def test_a_block_reaches_all_models_or_none(block: dict, sentence: str) -> None:
+    old = revision(params={})
+    assert review.reach(old, old._replace(params=block)) == [sentence]
+
+
+def test_verdicts_on_accuracy_are_of_paired_tests() -> None:
+    """Eight images that only one side gets right: p = 2 / 2**8; the second p is 1.
+
+    The third variant is no test: with it, Holm would say 3 / 2**7.
+    """
+    labels = "F" * 8
+    low, high, mixed = [0.1] * 8, [0.9] * 8, [0.9] * 4 + [0.1] * 4
+    old = revision(
+        predictions={
+            "up": predictions(low, labels),
+            "down": predictions(high, labels),
+            "shift": predictions(mixed, labels),
+            "same": predictions(mixed, labels),
+        }
+    )
+    new = revision(
+        predictions={
+            "up": predictions(high, labels),
+            "down": predictions(low, labels),
+            "shift": predictions(mixed[::-1], labels),
+            "same": predictions(mixed, labels),
+        }
+    )
+    pairs = {name: revisions.pair(old, new, name) for name in ("up", "shift", "same")}
+    table = review.compare_accuracies(pairs)
+    assert dict(table["verdict"]) == {"up": "better", "shift": "no evidence", "same": "unchanged"}
+    assert dict(table["difference"]) == {"up": 1, "shift": 0, "same": 0}
+    assert (table.loc["up", "low"], table.loc["up", "high"]) == (1, 1)
+    assert list(table["low"])[1] < 0 < list(table["high"])[1]
+    assert list(table["p_adjusted"].dropna()) == [2 * 2 / 2**8, 1]
+    down = review.compare_accuracies({"down": revisions.pair(old, new, "down")})
+    assert list(down["verdict"]) == ["worse"]
+    assert list(down["p_adjusted"]) == [2 / 2**8]
+
+
+def test_other_probabilities_with_the_same_accuracy_are_no_evidence() -> None:
+    old = revision()
+    new = revision("workspace", predictions={"base": predictions([0.4, 0.2], "FR")})
+    table = review.compare_accuracies({"base": revisions.pair(old, new, "base")})
+    assert list(table["verdict"]) == ["no evidence"]
+
+
+def test_images_are_paired_by_their_path() -> None:
+    new = predictions([0.9, 0.1], "FR")
+    old = predictions([0.2, 0.3], "FR")[::-1]
+    rows = revisions.pair(
+        revision(predictions={"base": old}), revision(predictions={"base": new}), "base"
+    )
+    assert rows.to_dict("list") == {
+        "path": ["0.png", "1.png"],
+        "label": ["FAKE", "REAL"],
+        "p_fake": [0.9, 0.1],
+        "verdict": ["FAKE", "REAL"],
+        "p_fake_old": [0.2, 0.3],
+        "verdict_old": ["REAL", "REAL"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "difference"),
+    [
+        ({}, ""),
+        ({"predictions": {"base": predictions([0.4, 0.3], "RR")}}, "1 with another label"),
+        (
+            {"predictions": {"base": predictions([0.4, 0.3, 0.1], "FRR")}},
+            "1 only in the workspace",
+        ),
+        ({"predictions": {"base": predictions([0.4], "F")}}, "1 only at main"),
+        ({"test_images": {"0.png": "aa", "1.png": "cc"}}, "1 with other pixels"),
+        ({"test_images": None}, ""),
+    ],
+)
+def test_other_test_images_make_no_pairs(changes: dict, difference: str) -> None:
+    old, new = revision(), revision("workspace", **changes)
+    assert revisions.other_images(old, new, "base") == difference
+    if difference:
+        with pytest.raises(InputError, match="a paired test is impossible"):
+            revisions.pair(old, new, "base")
+        text = review.review(old, new._replace(metrics={"base": {"accuracy": 0.75}}), [], Path())
+        assert f"({difference})" in text
+        assert "| base | 0.500 → 0.750 | +0.250 |  | not tested |" in text
+
+
+def test_changed_verdicts_are_counted_at_each_models_threshold(workspace: Path) -> None:
+    """At 0.5 nothing changes; the new threshold, 0.2, turns the last three."""
+    p_fake = [0.9, 0.1, 0.4, 0.3, 0.25]
+    old = revision(predictions={"base": predictions(p_fake, "FRFRR")})
+    moved = [0.9, 0.1, 0.45, 0.3, 0.45]
+    new = revision("workspace", predictions={"base": predictions(moved, "FRFRR", 0.2)})
+    both = {"base": revisions.pair(old, new, "base")}
+    assert list(review.changed_verdicts(both["base"])["path"]) == ["4.png", "2.png", "3.png"]
+    text = "\n".join(review.verdicts_section(old, both, Path("pictures")))
+    assert "| base | 2 | 1 | 5 |" in text
+    assert "run `dvc pull data/processed/test` first" in text
+
+    folder = workspace / "data/processed/test"
+    folder.mkdir(parents=True)
+    images = np.stack([np.full((32, 32, 3), 50 * number, np.uint8) for number in range(5)])
+    np.save(folder / "images.npy", images)
+    np.save(folder / "labels.npy", np.array([1, 0, 1, 0, 0], np.uint8))
+    text = "\n".join(review.verdicts_section(old, both, Path("pictures")))
+    assert "![base](pictures/base.png)" in text
+    assert "1. REAL, 0.25 → 0.45; 2. FAKE, 0.40 → 0.45; 3. REAL, 0.30 → 0.30." in text
+    sheet = np.array(Image.open("pictures/base.png"))
+    assert [sheet[0, left, 0] for left in (0, 68, 136)] == [200, 100, 150]
+
+    np.save(folder / "images.npy", images[:4])
+    np.save(folder / "labels.npy", np.array([1, 0, 1, 0], np.uint8))
+    text = "\n".join(review.verdicts_section(old, both, Path("pictures")))
+    assert "No pictures of base: data/processed/test has other images." in text
+
+
+def test_small_images_are_enlarged_without_a_blur() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (2, 48, 30, 3)).astype(np.uint8)
+    sheet = review.contact_sheet(images)
+    assert sheet.shape == (144, 2 * 90 + 4, 3)
+    assert (sheet[::3, :90:3] == images[0]).all()
+    assert (sheet[2::3, 96::3] == images[1]).all()
+    assert (sheet[:, 90:94] == 255).all()
+    large = np.zeros((1, 70, 64, 3), np.uint8)
+    assert review.contact_sheet(large).shape == (70, 64, 3)
+
+
+def test_a_stage_that_dvc_does_not_skip_would_run() -> None:
+    dry = "Stage 'a@x' didn't change, skipping\nWARNING: No such file (ignored)\n"
+    assert review.not_skipped(dry, ["a@x", "a@y"]) == ["a@y"]
+    busy = dry + "WARNING: 'data' is busy, it is being blocked by: (PID 1): dvc repro (ignored)\n"
+    assert review.not_skipped(busy, ["a@x", "a@y"]) is None
+    assert "cannot tell" in review.lock_in_words(None)
+
+
+def test_no_differences_are_said() -> None:
+    text = review.review(revision(), revision("workspace"), [], Path())
+    assert text == (
+        "# Review against main\n\nNo differences from main in parameters, models, metrics and "
+        "predictions. dvc.lock matches the code."
+    )
+
+
+def test_added_and_removed_variants_are_named() -> None:
+    old = revision(configs={"base": {}, "gone": {}})
+    new = revision(
+        "workspace",
+        configs={"base": {}, "wide": {}},
+        metrics={"base": {"accuracy": 0.5}, "wide": {"accuracy": 0.625}},
+    )
+    text = review.review(old, new, ["train@wide"], Path())
+    assert "Unchanged: base. Added: wide. Removed: gone." in text
+    assert "**dvc.lock does not match the code**: stage train@wide would run" in text
+    assert "| wide | 0.625 |" in text
+    assert "predictions of wide" in text
+
+
+def test_a_metric_that_one_side_lacks_is_none() -> None:
+    new = revision("workspace", metrics={"base": {"roc_auc": 0.75}})
+    text = review.review(revision(), new, [], Path())
+    assert "| base | 0.500 → none | none → 0.750 | none |" in text
+
+
+def test_a_table_in_another_form_does_not_stop_the_rest(workspace: Path) -> None:
+    Path("params.yaml").write_text("train: {epochs: 1}\n")
+    for name, content in {
+        "configs/base.yaml": "epochs: 1\n",
+        "metrics/base.json": '{"accuracy": 0.5}',
+        "data/predictions/base.csv": "path,probability\na.png,0.5\n",
+        "data/manifest.csv": "file\na.png\n",
+    }.items():
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(content)
+    found = revisions.read("workspace", Path())
+    assert set(found.refused) == {"base", "data/manifest.csv"}
+    text = review.review(revision(), found, [], Path())
+    assert "Not read: data/predictions/base.csv: not predictions: " in text
+    assert "Not read: data/manifest.csv: expected the columns" in text
+    assert "Not tested: base." in text
+
+
+@pytest.fixture(scope="module")
+def branch(finished_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A branch `faster` with another learning rate, reproduced and pushed."""
+    project = finished_project.copy_to(tmp_path_factory.mktemp("branch") / "project")
+    shutil.copy2(Path(__file__).parents[2] / "data/cifake-800.zip.dvc", project.root / "data")
+    remote = str(project.root.parent / "remote")
+    project.run("dvc", "remote", "add", "--default", "shared", remote)
+    project.commit("share")
+    project.run("dvc", "push")
+    project.run("git", "checkout", "--quiet", "-b", "faster")
+    edit_params(project.root, {"variants.sgd.learning_rate": 0.5})
+    project.repro()
+    project.commit("faster")
+    project.run("dvc", "push")
+    return project
+
+
+@pytest.fixture
+def clone(branch: Project, tmp_path: Path) -> Project:
+    """A fresh clone of the branch, with no data."""
+    project = Project(tmp_path / "clone")
+    branch.run("git", "clone", "--quiet", "--branch", "faster", ".", str(project.root))
+    return project
+
+
+@pytest.mark.slow
+def test_a_fresh_clone_is_reviewed_with_what_the_help_says(clone: Project) -> None:
+    module = ("python", "-m", "tools.review")
+    assert PULL in clone.run(*module, "--help").stdout
+    clone.run(*PULL.split())
+    text = clone.run(*module).stdout
+    assert "# Review against origin/main" in text
+    assert "Unchanged: base." in text
+    assert "dvc.lock matches the code." in text
+    assert "| `variants.sgd.learning_rate` | `0.01` | `0.5` |" in text
+    assert "Models reached, as configs/ says: sgd (changed)." in text
+    assert "Networks with other weights, as dvc.lock says: sgd." in text
+    assert "lacks" not in text
+    assert "Neither" not in text
+    assert "![sgd](reports/review/sgd.png)" in text
+    assert (clone.root / "reports/review/sgd.png").exists()
+    assert clone.run("git", "status", "--porcelain").stdout == ""
+
+    assert "No differences from HEAD in parameters" in clone.run(*module, "HEAD").stdout
+
+    wide = {"gate": {"roc_auc": 1.0, "accuracy": "beyond_interval"}}
+    edit_params(clone.root, wide)
+    gate = clone.run("python", "-m", "tools.gate")
+    assert gate.stdout.count("| ok |") == 4
+    edit_params(clone.root, {"gate": {"roc_auc": 0}})
+    gate = clone.run("python", "-m", "tools.gate", check=False)
+    assert gate.returncode == 1
+    assert "| failed | sgd | roc_auc |" in gate.stdout
+    assert "| ok | base | roc_auc |" in gate.stdout
+
+
+@pytest.mark.slow
+def test_missing_tables_and_a_stale_lock_are_named(clone: Project) -> None:
+    (clone.root / "stages/train.py").open("a").write("# another comment\n")
+    clone.run("dvc", "config", "--local", "remote.shared.url", str(clone.root / "nowhere"))
+    result = clone.run("python", "-m", "tools.review")
+    text = result.stdout
+    assert result.stderr == ""
+    assert "does not match the code**: stages train@base, train@sgd would run" in text
+    assert "Neither DVC's cache nor its remote has the predictions of base, sgd and data/" in text
+    assert "The workspace lacks the predictions of base, sgd and data/manifest.csv" in text
+    assert "| `variants.sgd.learning_rate` | `0.01` | `0.5` |" in text
+    assert "## Metrics" in text
+    assert "Not tested: base, sgd." in text
+
+
+def test_an_unknown_revision_gets_one_sentence(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.run("git", "init", "--quiet")
+    tools = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    for module in ("tools.review", "tools.gate"):
+        (tmp_path / "params.yaml").write_text("gate: {}\n")
+        for arguments, names in (([], "main or origin/main"), (["none"], "none")):
+            result = project.run("python", "-m", module, *arguments, check=False, env=tools)
+            assert result.returncode == 1
+            assert result.stderr == f"error: Git knows no revision {names} here\n"

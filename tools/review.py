@@ -1,0 +1,445 @@
+"""Compare the workspace with a revision, as Markdown for a pull request.
+
+Of the parameters, the metrics, and each test image's verdict it says what changed, and whether
+dvc.lock matches the code. In a fresh clone, this fetches all that it reads of the workspace (files
+before stages: DVC passes over a file that is named after a stage):
+
+    dvc pull data/manifest.csv data/processed/test evaluate
+
+What it needs of the revision comes from DVC's cache or, without being kept, from DVC's remote; what
+neither has is named.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from stages.arrays import PROCESSED, load_split, read
+from stages.command import InputError, command_line, run
+from stages.comparison import BETTER, NO_EVIDENCE, WORSE
+from stages.files import naming, replacing
+from stages.manifest import MANIFEST
+from stages.markdown import code, table
+from stages.statistics import SIGNIFICANCE, holm
+from stages.summary import describe_changes
+from tools import revisions
+from tools.revisions import Revision
+
+UNCHANGED, NOT_TESTED = "unchanged", "not tested"
+METRICS = {
+    "accuracy": "accuracy",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "ece_calibrated": "ECE",
+    "brier_score_calibrated": "Brier score",
+    "accuracy_perturbed": "perturbed",
+}
+DATA = ("source", "decode", "preprocess")
+MODELS = ("train", "variants")
+SHOWN = 8
+"""Images of each variant, at most."""
+SIDE = 64
+"""Pixels of the shorter side of an image, at least."""
+GAP = 4
+
+
+def changed_parameters(old: Revision, new: Revision) -> dict[str, tuple[Any, Any]]:
+    """Return old and new value by dotted name; "none" where there is none."""
+    both = {"old": old.params, "new": new.params}
+    before, after = describe_changes(both, "new")["old"], describe_changes(both, "old")["new"]
+    return {name: (before[name], value) for name, value in after.items()}
+
+
+def reach(old: Revision, new: Revision) -> list[str]:
+    """Return sentences on which models the changed parameters reach."""
+    changed = changed_parameters(old, new)
+    models = [
+        f"{variant} ({what})"
+        for variant in [*new.configs, *(name for name in old.configs if name not in new.configs)]
+        for what in [_change(old.configs.get(variant), new.configs.get(variant))]
+        if what
+    ]
+    lines = [f"Models reached, as configs/ says: {', '.join(models)}."] if models else []
+    blocks = {_block(name) for name in changed}
+    for block in sorted(blocks):
+        if block in DATA:
+            lines.append(f"`{block}` reaches every model, through its images.")
+        elif block in MODELS and not models:
+            lines.append(f"`{block}` reaches no model: no configuration differs.")
+        elif block not in MODELS:
+            lines.append(f"`{block}` reaches no model, only how models are measured or reported.")
+    return lines
+
+
+def _block(name: str) -> str:
+    # What the audit finds is reported, or stops the pipeline: it changes no image.
+    return "source.audit" if name.startswith("source.audit.") else name.split(".")[0]
+
+
+def _change(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:
+    if before is None:
+        return "new"
+    if after is None:
+        return "removed"
+    return "changed" if before != after else ""
+
+
+def compare_accuracies(paired: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return one row a variant: the accuracy's rise, its interval, Holm's p, and the verdict.
+
+    Variants whose predictions are the same image by image are no tests, and do not count as such.
+
+    Args:
+        paired: of each variant, what `revisions.pair` returned; at least one.
+    """
+    rows = {variant: revisions.accuracy_difference(rows) for variant, rows in paired.items()}
+    tested = [variant for variant, rows in paired.items() if not revisions.is_same(rows)]
+    adjusted = dict(zip(tested, holm([rows[name].p_value for name in tested]), strict=True))
+    verdicts = {}
+    for variant, row in rows.items():
+        if variant not in adjusted:
+            verdicts[variant] = UNCHANGED
+        elif adjusted[variant] >= SIGNIFICANCE:
+            verdicts[variant] = NO_EVIDENCE
+        else:
+            verdicts[variant] = BETTER if row.mean > 0 else WORSE
+    return pd.DataFrame(
+        {
+            "difference": {variant: row.mean for variant, row in rows.items()},
+            "low": {variant: row.low for variant, row in rows.items()},
+            "high": {variant: row.high for variant, row in rows.items()},
+            "p_adjusted": pd.Series(adjusted, dtype=float).reindex(list(rows)),
+            "verdict": verdicts,
+        }
+    )
+
+
+def changed_verdicts(paired: pd.DataFrame) -> pd.DataFrame:
+    """Return the images with another verdict, that with the largest change of p_fake first."""
+    changed = paired[paired["verdict"] != paired["verdict_old"]]
+    order = (changed["p_fake"] - changed["p_fake_old"]).abs()
+    return changed.loc[order.sort_values(ascending=False, kind="stable").index]
+
+
+def contact_sheet(images: np.ndarray) -> np.ndarray:
+    """Return `images` (uint8, [N, height, width, 3], N > 0) side by side, with white between.
+
+    Small ones are enlarged by a whole number, so that each pixel stays one colour.
+    """
+    factor = -(-SIDE // min(images.shape[1:3]))
+    large = images.repeat(factor, axis=1).repeat(factor, axis=2)
+    _, height, width, _ = large.shape
+    sheet = np.full((height, len(large) * (width + GAP) - GAP, 3), 255, np.uint8)
+    for number, image in enumerate(large):
+        left = number * (width + GAP)
+        sheet[:, left : left + width] = image
+    return sheet
+
+
+def stages_to_run() -> list[str] | None:
+    """Return the stages whose code, parameters or results are not those in dvc.lock.
+
+    None: DVC cannot tell. What was not pulled counts as what dvc.lock says it is. Stages that
+    would run only because an earlier one writes something else are not known before it ran.
+    """
+    # `dvc status` takes what was not pulled for changed. This does not, but stops without
+    # --ignore-errors where a changed stage lacks an input, and names only the stages to skip.
+    dry = _dvc("repro", "--dry", "--allow-missing", "--ignore-errors")
+    listed = _dvc("stage", "list", "--name-only")
+    if dry.returncode or listed.returncode:
+        return None
+    return not_skipped(dry.stdout + dry.stderr, listed.stdout.split())
+
+
+def not_skipped(dry: str, stages: list[str]) -> list[str] | None:
+    """Return which of `stages` DVC would not skip.
+
+    Args:
+        dry: what `dvc repro --dry --ignore-errors` printed. None: another DVC was at work.
+    """
+    if "is busy" in dry:
+        return None
+    same = set(re.findall(r"^Stage '(.+)' didn't change, skipping$", dry, re.MULTILINE))
+    return [stage for stage in stages if stage not in same]
+
+
+def _dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def lock_in_words(stages: list[str] | None) -> str:
+    """Return what `stages_to_run` found."""
+    if stages is None:
+        return (
+            "DVC cannot tell whether dvc.lock matches the code (is another `dvc` running?): see "
+            "`dvc repro --dry`."
+        )
+    if not stages:
+        return "dvc.lock matches the code."
+    several = "stages" if len(stages) > 1 else "stage"
+    return (
+        f"**dvc.lock does not match the code**: {several} {', '.join(stages)} would run, and what "
+        "depends on their results; run `dvc repro` and commit dvc.lock. Until then the numbers "
+        "below may be of other code."
+    )
+
+
+def opening(old: Revision, new: Revision, verdicts: Mapping[str, str]) -> str:
+    """Return the outcome in words.
+
+    Args:
+        verdicts: of each variant that both have.
+    """
+    parts = {
+        "Better": _with(verdicts, BETTER),
+        "Worse": _with(verdicts, WORSE),
+        "No evidence of a difference": _with(verdicts, NO_EVIDENCE),
+        "Unchanged": _with(verdicts, UNCHANGED),
+        "Not tested": _with(verdicts, NOT_TESTED),
+        "Added": [variant for variant in new.configs if variant not in old.configs],
+        "Removed": [variant for variant in old.configs if variant not in new.configs],
+    }
+    return " ".join(f"{word}: {', '.join(names)}." for word, names in parts.items() if names)
+
+
+def _with(verdicts: Mapping[str, str], word: str) -> list[str]:
+    return [variant for variant, verdict in verdicts.items() if verdict == word]
+
+
+def parameters_section(old: Revision, new: Revision) -> list[str]:
+    """Return paragraphs on changed parameters and models, none if there are none."""
+    rows = [
+        [code(name), code(_yaml(before)), code(_yaml(after))]
+        for name, (before, after) in changed_parameters(old, new).items()
+    ]
+    lines = reach(old, new)
+    weights = [
+        variant
+        for variant in new.configs
+        if variant in old.configs and old.models.get(variant) != new.models.get(variant)
+    ]
+    if weights:
+        lines.append(f"Networks with other weights, as dvc.lock says: {', '.join(weights)}.")
+    if not rows and not lines:
+        return []
+    header = ["parameter", old.name, new.name]
+    return ["## Parameters and models", *[table(header, rows)] * bool(rows), " ".join(lines)]
+
+
+def _yaml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else str(value)
+
+
+def metrics_section(
+    old: Revision, new: Revision, accuracies: pd.DataFrame, verdicts: Mapping[str, str]
+) -> list[str]:
+    """Return paragraphs on the metrics of variants where one differs, none if there are none.
+
+    Args:
+        accuracies: what `compare_accuracies` returned.
+        verdicts: of each variant that both have.
+    """
+    variants = [
+        variant for variant in verdicts if old.metrics.get(variant) != new.metrics.get(variant)
+    ]
+    alone = [name for name in new.configs if name not in old.configs]
+    if not variants and not alone:
+        return []
+    rows = [
+        [variant, *(_from_to(old, new, variant, metric) for metric in METRICS)]
+        for variant in [*variants, *alone]
+    ]
+    tests = [
+        [
+            variant,
+            _from_to(old, new, variant, "accuracy"),
+            *_test(old, new, variant, accuracies),
+            verdicts[variant],
+        ]
+        for variant in variants
+    ]
+    return [
+        "## Metrics",
+        f"{old.name} → {new.name}; of ECE and Brier score, less is better.",
+        table(["variant", *METRICS.values()], rows),
+        *([ACCURACY_NOTE, table(["variant", "accuracy", "difference", "p", "verdict"], tests)])
+        * bool(tests),
+    ]
+
+
+ACCURACY_NOTE = (
+    "Accuracy, image by image; an image counts as FAKE from a p_fake of 0.5 on. In brackets: 95% "
+    "paired bootstrap intervals. p: McNemar's exact test, after Holm's correction over the "
+    "variants whose predictions differ. Of networks that were trained anew, a difference may "
+    "still be luck of the seed."
+)
+
+
+def _from_to(old: Revision, new: Revision, variant: str, metric: str) -> str:
+    before, after = (side.metrics.get(variant, {}).get(metric) for side in (old, new))
+    texts = ["none" if value is None else f"{value:.3f}" for value in (before, after)]
+    if variant not in old.configs:
+        return texts[1]
+    return texts[0] if before == after else " → ".join(texts)
+
+
+def _test(old: Revision, new: Revision, variant: str, accuracies: pd.DataFrame) -> list[str]:
+    """Return the cells of the difference with its interval, and of p."""
+    if variant in accuracies.index:
+        row = accuracies.loc[variant]
+        difference = f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+        p = row["p_adjusted"]
+        return [difference, "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"]
+    before, after = (side.metrics.get(variant, {}).get("accuracy") for side in (old, new))
+    return ["" if before is None or after is None else f"{after - before:+.3f}", ""]
+
+
+def verdicts_section(
+    old: Revision, paired: Mapping[str, pd.DataFrame], pictures: Path
+) -> list[str]:
+    """Return paragraphs on the changed verdicts, none if there are none; write their pictures."""
+    changed = {
+        variant: rows for variant, both in paired.items() if len(rows := changed_verdicts(both))
+    }
+    if not changed:
+        return []
+    counts = [
+        [
+            variant,
+            int((rows["verdict"] != rows["label"]).sum()),
+            int((rows["verdict"] == rows["label"]).sum()),
+            len(paired[variant]),
+        ]
+        for variant, rows in changed.items()
+    ]
+    return [
+        "## Changed verdicts",
+        f"Each at the model's own threshold, {old.name} → workspace.",
+        table(["variant", "right → wrong", "wrong → right", "test images"], counts),
+        *_pictures(changed, {name: len(rows) for name, rows in paired.items()}, pictures),
+    ]
+
+
+def _pictures(
+    changed: Mapping[str, pd.DataFrame], images_of: Mapping[str, int], folder: Path
+) -> list[str]:
+    if not (PROCESSED / "test").exists():
+        return [f"No pictures: run `dvc pull {PROCESSED / 'test'}` first."]
+    try:
+        images = load_split("test").images
+    except InputError as error:
+        return [f"No pictures: {error}."]
+    paragraphs = []
+    for variant, rows in changed.items():
+        if images_of[variant] != len(images):
+            paragraphs.append(f"No pictures of {variant}: {PROCESSED / 'test'} has other images.")
+            continue
+        shown = rows.head(SHOWN)
+        path = folder / f"{variant}.png"
+        with replacing(path) as file, naming(path):
+            sheet = contact_sheet(read(images, shown.index.to_numpy()))
+            Image.fromarray(sheet).save(file, "PNG")
+        captions = [
+            f"{number}. {row['label']}, {row['p_fake_old']:.2f} → {row['p_fake']:.2f}"
+            for number, row in enumerate(shown.to_dict("records"), start=1)
+        ]
+        paragraphs += [
+            f"![{variant}]({Path(os.path.relpath(path)).as_posix()})",
+            f"{variant}, those whose p_fake changed most, from the left; label, old → new p_fake: "
+            + "; ".join(captions)
+            + ".",
+        ]
+    return paragraphs
+
+
+def missing(old: Revision, new: Revision) -> list[str]:
+    """Return a sentence on each thing that is not at hand, and how to get it."""
+    lines = []
+    for side in (old, new):
+        lines += [f"Not read: {why}." for why in side.refused.values()]
+        variants = [
+            variant for variant in side.configs if variant not in {*side.predictions, *side.refused}
+        ]
+        what = [f"the predictions of {', '.join(variants)}"] * bool(variants)
+        if side.test_images is None and str(MANIFEST) not in side.refused:
+            what.append(str(MANIFEST))
+        if what:
+            lines.append(revisions.how_to_get(" and ".join(what), side))
+    if old.test_images is None or new.test_images is None:
+        lines.append(f"Without both {MANIFEST}, test images of equal paths are taken to be equal.")
+    return lines
+
+
+def review(old: Revision, new: Revision, stages: list[str] | None, pictures: Path) -> str:
+    """Return the Markdown page; write the pictures to the folder `pictures`.
+
+    Args:
+        stages: what `stages_to_run` returned.
+    """
+    both = [variant for variant in new.configs if variant in old.configs]
+    paired, unpaired = {}, []
+    for variant in both:
+        if variant not in old.predictions or variant not in new.predictions:
+            continue
+        try:
+            paired[variant] = revisions.pair(old, new, variant)
+        except InputError as error:
+            unpaired.append(str(error))
+    accuracies = compare_accuracies(paired) if paired else pd.DataFrame()
+    verdicts = {
+        variant: str(accuracies.loc[variant, "verdict"]) if variant in paired else NOT_TESTED
+        for variant in both
+    }
+    sections = [
+        *parameters_section(old, new),
+        *metrics_section(old, new, accuracies, verdicts),
+        *verdicts_section(old, paired, pictures),
+    ]
+    same = not sections and all(verdict == UNCHANGED for verdict in verdicts.values())
+    found = (
+        f"No differences from {old.name} in parameters, models, metrics and predictions."
+        if same
+        else opening(old, new, verdicts)
+    )
+    return "\n\n".join(
+        [
+            f"# Review against {old.name}",
+            f"{found} {lock_in_words(stages)}",
+            *unpaired,
+            *missing(old, new),
+            *sections,
+        ]
+    )
+
+
+def main() -> None:
+    parser = command_line("tools.review", __doc__)
+    parser.add_argument("revision", nargs="?", metavar="REV", help="default: the main branch")
+    parser.add_argument(
+        "--pictures",
+        type=Path,
+        default=Path("reports/review"),
+        metavar="DIR",
+        help="folder to write pictures of images with another verdict to (default: %(default)s)",
+    )
+    arguments = parser.parse_args()
+    old = revisions.read_commit(*revisions.find(arguments.revision))
+    new = revisions.read(revisions.WORKSPACE, Path())
+    page = review(old, new, stages_to_run(), arguments.pictures)
+    # In one piece: a reader such as `head` may be gone by the second.
+    sys.stdout.write(page + "\n")
+
+
+if __name__ == "__main__":
+    run(main)
