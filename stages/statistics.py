@@ -90,6 +90,4 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Holm, A simple sequentially rejective multiple test procedure, 1979.
     """
-    if not p_values:
-        return []
     return [float(p) for p in multipletests(p_values, method="holm")[1]]

@@ -194,15 +194,17 @@ def test_a_run_that_beats_an_unlucky_baseline_is_not_better_if_its_model_is_wors
 
 def test_models_are_a_family_too() -> None:
     baseline, models = seeds_of("base", 120, 124)
-    wide, wide_models = seeds_of("wide", 132, 136)
-    # t = 0.06 / sqrt(0.0002) with 2 degrees, for which p is 1 - t / sqrt(2 + t**2).
-    t = 0.06 / 0.0002**0.5
+    wide, wide_models = seeds_of("wide", 134, 138)
+    # t = 0.07 / sqrt(0.0002) with 2 degrees, for which p is 1 - t / sqrt(2 + t**2): 0.0385.
+    t = 0.07 / 0.0002**0.5
     p_value = 1 - t / (2 + t**2) ** 0.5
     _, alone = compared(baseline | wide, models | wide_models)
     assert alone["p_adjusted"]["wide"] == pytest.approx(p_value)
+    assert alone["verdict"]["wide"] == "better"
     extra = {"once": right(200, (0, 122))}
     _, among = compared(baseline | wide | extra, models | wide_models)
     assert among["p_adjusted"]["wide"] == pytest.approx(2 * p_value)
+    assert among["verdict"]["wide"] == "no evidence"
     assert among["p_adjusted"]["once"] == pytest.approx(1)
     assert among["verdict"]["once"] == "no evidence"
 

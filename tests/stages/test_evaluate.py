@@ -114,6 +114,11 @@ def test_recall_at_a_share_of_false_alarms_by_hand() -> None:
     metrics = measure(labels, scores, AS_TRAINED)
     assert metrics["recall_fake_at_1pct_false_alarms"] == 3 / 5
     assert metrics["recall_fake_at_5pct_false_alarms"] == 4 / 5
+    # A fifth each is found at the precisions 1, 3/4, 3/4, 4/9 and, with ten REAL, 5/15.
+    assert metrics["average_precision"] == round((1 + 3 / 4 + 3 / 4 + 4 / 9 + 5 / 15) / 5, 6)
+    # Of three equal steps along the diagonal, the second is there, too.
+    equal = np.array([3.0, 3.0, 2.0, 2.0, 1.0, 1.0])
+    assert recall_at(np.array([0, 1, 0, 1, 0, 1]), equal, 0.7) == pytest.approx(2 / 3)
     # A FAKE that looks just as the likeliest REAL cannot be called FAKE without it.
     assert recall_at(np.array([0, 1]), np.array([1.0, 1.0]), 0.5) == 0
 

@@ -34,10 +34,10 @@ def test_verdicts_decide_and_not_the_sign_of_the_log_odds() -> None:
 
 
 def test_equally_sure_ones_come_in_the_order_of_the_data_set() -> None:
-    found = choose(predictions(*[("FAKE", "FAKE", 1.0)] * 6))
-    assert list(found.index) == [0, 1, 2, 3]
-    found = choose(predictions(*[("FAKE", "REAL", -1.0)] * 6))
-    assert list(found.index) == [0, 1, 2, 3]
+    found = choose(predictions(*[("FAKE", "FAKE", 0.5), ("FAKE", "FAKE", 1.0)] * 100))
+    assert list(found.index) == [1, 3, 5, 7]
+    found = choose(predictions(*[("FAKE", "REAL", -0.5), ("FAKE", "REAL", -1.0)] * 100))
+    assert list(found.index) == [1, 3, 5, 7]
 
 
 def test_a_network_without_mistakes_has_a_gallery_too() -> None:
