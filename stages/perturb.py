@@ -70,7 +70,7 @@ def jpeg(images: np.ndarray, quality: int) -> np.ndarray:
 def _jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file))
+    return np.asarray(Image.open(file, formats=["JPEG"]))
 
 
 def blur(images: np.ndarray, sigma: float) -> np.ndarray:
