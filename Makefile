@@ -25,7 +25,7 @@ test: .venv/tests ## set up, check the code, run all tests (about 8 minutes on t
 	ruff check .
 	ruff format --check .
 	mypy stages tests benchmarks tools
-	pytest --numprocesses auto --dist loadfile
+	pytest --numprocesses auto --dist worksteal
 
 .PHONY: test-quick
 test-quick: .venv/tests ## only the tests that train nothing through DVC

@@ -87,6 +87,8 @@ def all_metrics(variants: Mapping[str, Any]) -> str:
 
 def perturbed(robustness: pd.DataFrame) -> str:
     """Return a Markdown table of accuracies: a row for each perturbation, a column a variant."""
+    if robustness.empty:
+        return "No perturbations are asked for."
     names = (robustness["kind"] + " " + robustness["level"]).where(
         robustness["level"] != "none", "none"
     )

@@ -89,8 +89,14 @@ EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("how", ["by hand", "by exp run"])
-@pytest.mark.parametrize("edit", EDITS)
+BY_EXP_RUN = ["a variant's own key", "a key of train, which sgd overrides", "robustness", "compare"]
+"""Edits of every kind: what DVC makes of a value does not depend on where it stands."""
+
+
+@pytest.mark.parametrize(
+    ("edit", "how"),
+    [(edit, "by hand") for edit in EDITS] + [(edit, "by exp run") for edit in BY_EXP_RUN],
+)
 def test_only_what_is_affected_reruns(project: Project, edit: str, how: str) -> None:
     changes, must, may = EDITS[edit]
     write_zip(project.root / "data/other.zip", small_data_set({"test": 2}, seed=1))
