@@ -71,7 +71,7 @@ def _require(file: Path, variant: str) -> None:
 
 
 def is_right(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return whether each variant (column) is right about each test image (row), in their order.
+    """Return whether each variant (column) is right about each test image (row, sorted by path).
 
     An image counts as FAKE from a p_fake of 0.5 on, as in the metric `accuracy`.
 

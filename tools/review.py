@@ -10,28 +10,23 @@ What it needs of the revision comes from DVC's cache or, without being kept, fro
 neither has is named.
 """
 
-import os
-import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from PIL import Image
 
-from stages.arrays import PROCESSED, load_split, read
 from stages.command import InputError, command_line, run
-from stages.comparison import BETTER, NO_EVIDENCE, WORSE
-from stages.files import naming, replacing
 from stages.manifest import MANIFEST
 from stages.markdown import code, table
 from stages.statistics import SIGNIFICANCE, holm
 from stages.summary import describe_changes
+from stages.verdicts import BETTER, NO_EVIDENCE, WORSE
 from tools import revisions
+from tools.lock import lock_in_words, stages_to_run
 from tools.revisions import Revision
+from tools.verdicts import verdicts_section
 
 UNCHANGED, NOT_TESTED = "unchanged", "not tested"
 METRICS = {
@@ -44,11 +39,6 @@ METRICS = {
 }
 DATA = ("source", "decode", "preprocess")
 MODELS = ("train", "variants")
-SHOWN = 8
-"""Images of each variant, at most."""
-SIDE = 64
-"""Pixels of the shorter side of an image, at least."""
-GAP = 4
 
 
 def changed_parameters(old: Revision, new: Revision) -> dict[str, tuple[Any, Any]]:
@@ -119,77 +109,6 @@ def compare_accuracies(paired: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             "p_adjusted": pd.Series(adjusted, dtype=float).reindex(list(rows)),
             "verdict": verdicts,
         }
-    )
-
-
-def changed_verdicts(paired: pd.DataFrame) -> pd.DataFrame:
-    """Return the images with another verdict, that with the largest change of p_fake first."""
-    changed = paired[paired["verdict"] != paired["verdict_old"]]
-    order = (changed["p_fake"] - changed["p_fake_old"]).abs()
-    return changed.loc[order.sort_values(ascending=False, kind="stable").index]
-
-
-def contact_sheet(images: np.ndarray) -> np.ndarray:
-    """Return `images` (uint8, [N, height, width, 3], N > 0) side by side, with white between.
-
-    Small ones are enlarged by a whole number, so that each pixel stays one colour.
-    """
-    factor = -(-SIDE // min(images.shape[1:3]))
-    large = images.repeat(factor, axis=1).repeat(factor, axis=2)
-    _, height, width, _ = large.shape
-    sheet = np.full((height, len(large) * (width + GAP) - GAP, 3), 255, np.uint8)
-    for number, image in enumerate(large):
-        left = number * (width + GAP)
-        sheet[:, left : left + width] = image
-    return sheet
-
-
-def stages_to_run() -> list[str] | None:
-    """Return the stages whose code, parameters or results are not those in dvc.lock.
-
-    None: DVC cannot tell. What was not pulled counts as what dvc.lock says it is. Stages that
-    would run only because an earlier one writes something else are not known before it ran.
-    """
-    # `dvc status` takes what was not pulled for changed. This does not, but stops without
-    # --ignore-errors where a changed stage lacks an input, and names only the stages to skip.
-    dry = _dvc("repro", "--dry", "--allow-missing", "--ignore-errors")
-    listed = _dvc("stage", "list", "--name-only")
-    if dry.returncode or listed.returncode:
-        return None
-    return not_skipped(dry.stdout + dry.stderr, listed.stdout.split())
-
-
-def not_skipped(dry: str, stages: list[str]) -> list[str] | None:
-    """Return which of `stages` DVC would not skip.
-
-    Args:
-        dry: what `dvc repro --dry --ignore-errors` printed. None: another DVC was at work.
-    """
-    if "is busy" in dry:
-        return None
-    same = set(re.findall(r"^Stage '(.+)' didn't change, skipping$", dry, re.MULTILINE))
-    return [stage for stage in stages if stage not in same]
-
-
-def _dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def lock_in_words(stages: list[str] | None) -> str:
-    """Return what `stages_to_run` found."""
-    if stages is None:
-        return (
-            "DVC cannot tell whether dvc.lock matches the code (is another `dvc` running?): see "
-            "`dvc repro --dry`."
-        )
-    if not stages:
-        return "dvc.lock matches the code."
-    several = "stages" if len(stages) > 1 else "stage"
-    return (
-        f"**dvc.lock does not match the code**: {several} {', '.join(stages)} would run, and what "
-        "depends on their results; run `dvc repro` and commit dvc.lock. Until then the numbers "
-        "below may be of other code."
     )
 
 
@@ -303,64 +222,6 @@ def _test(old: Revision, new: Revision, variant: str, accuracies: pd.DataFrame) 
         return [difference, "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"]
     before, after = (side.metrics.get(variant, {}).get("accuracy") for side in (old, new))
     return ["" if before is None or after is None else f"{after - before:+.3f}", ""]
-
-
-def verdicts_section(
-    old: Revision, paired: Mapping[str, pd.DataFrame], pictures: Path
-) -> list[str]:
-    """Return paragraphs on the changed verdicts, none if there are none; write their pictures."""
-    changed = {
-        variant: rows for variant, both in paired.items() if len(rows := changed_verdicts(both))
-    }
-    if not changed:
-        return []
-    counts = [
-        [
-            variant,
-            int((rows["verdict"] != rows["label"]).sum()),
-            int((rows["verdict"] == rows["label"]).sum()),
-            len(paired[variant]),
-        ]
-        for variant, rows in changed.items()
-    ]
-    return [
-        "## Changed verdicts",
-        f"Each at the model's own threshold, {old.name} → workspace.",
-        table(["variant", "right → wrong", "wrong → right", "test images"], counts),
-        *_pictures(changed, {name: len(rows) for name, rows in paired.items()}, pictures),
-    ]
-
-
-def _pictures(
-    changed: Mapping[str, pd.DataFrame], images_of: Mapping[str, int], folder: Path
-) -> list[str]:
-    if not (PROCESSED / "test").exists():
-        return [f"No pictures: run `dvc pull {PROCESSED / 'test'}` first."]
-    try:
-        images = load_split("test").images
-    except InputError as error:
-        return [f"No pictures: {error}."]
-    paragraphs = []
-    for variant, rows in changed.items():
-        if images_of[variant] != len(images):
-            paragraphs.append(f"No pictures of {variant}: {PROCESSED / 'test'} has other images.")
-            continue
-        shown = rows.head(SHOWN)
-        path = folder / f"{variant}.png"
-        with replacing(path) as file, naming(path):
-            sheet = contact_sheet(read(images, shown.index.to_numpy()))
-            Image.fromarray(sheet).save(file, "PNG")
-        captions = [
-            f"{number}. {row['label']}, {row['p_fake_old']:.2f} → {row['p_fake']:.2f}"
-            for number, row in enumerate(shown.to_dict("records"), start=1)
-        ]
-        paragraphs += [
-            f"![{variant}]({Path(os.path.relpath(path)).as_posix()})",
-            f"{variant}, those whose p_fake changed most, from the left; label, old → new p_fake: "
-            + "; ".join(captions)
-            + ".",
-        ]
-    return paragraphs
 
 
 def missing(old: Revision, new: Revision) -> list[str]:

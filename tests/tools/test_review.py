@@ -11,7 +11,7 @@ from PIL import Image
 
 from stages.command import InputError
 from tests.helpers import Project, edit_params
-from tools import review, revisions
+from tools import lock, review, revisions, verdicts
 from tools.revisions import Revision
 
 PULL = "dvc pull data/manifest.csv data/processed/test evaluate"
@@ -176,8 +176,8 @@ def test_changed_verdicts_are_counted_at_each_models_threshold(workspace: Path) 
     moved = [0.9, 0.1, 0.45, 0.3, 0.45]
     new = revision("workspace", predictions={"base": predictions(moved, "FRFRR", 0.2)})
     both = {"base": revisions.pair(old, new, "base")}
-    assert list(review.changed_verdicts(both["base"])["path"]) == ["4.png", "2.png", "3.png"]
-    text = "\n".join(review.verdicts_section(old, both, Path("pictures")))
+    assert list(verdicts.changed_verdicts(both["base"])["path"]) == ["4.png", "2.png", "3.png"]
+    text = "\n".join(verdicts.verdicts_section(old, both, Path("pictures")))
     assert "| base | 2 | 1 | 5 |" in text
     assert "run `dvc pull data/processed/test` first" in text
 
@@ -186,7 +186,7 @@ def test_changed_verdicts_are_counted_at_each_models_threshold(workspace: Path) 
     images = np.stack([np.full((32, 32, 3), 50 * number, np.uint8) for number in range(5)])
     np.save(folder / "images.npy", images)
     np.save(folder / "labels.npy", np.array([1, 0, 1, 0, 0], np.uint8))
-    text = "\n".join(review.verdicts_section(old, both, Path("pictures")))
+    text = "\n".join(verdicts.verdicts_section(old, both, Path("pictures")))
     assert "![base](pictures/base.png)" in text
     assert "1. REAL, 0.25 → 0.45; 2. FAKE, 0.40 → 0.45; 3. REAL, 0.30 → 0.30." in text
     sheet = np.array(Image.open("pictures/base.png"))
@@ -194,27 +194,27 @@ def test_changed_verdicts_are_counted_at_each_models_threshold(workspace: Path) 
 
     np.save(folder / "images.npy", images[:4])
     np.save(folder / "labels.npy", np.array([1, 0, 1, 0], np.uint8))
-    text = "\n".join(review.verdicts_section(old, both, Path("pictures")))
+    text = "\n".join(verdicts.verdicts_section(old, both, Path("pictures")))
     assert "No pictures of base: data/processed/test has other images." in text
 
 
 def test_small_images_are_enlarged_without_a_blur() -> None:
     images = np.random.default_rng(0).integers(0, 255, (2, 48, 30, 3)).astype(np.uint8)
-    sheet = review.contact_sheet(images)
+    sheet = verdicts.contact_sheet(images)
     assert sheet.shape == (144, 2 * 90 + 4, 3)
     assert (sheet[::3, :90:3] == images[0]).all()
     assert (sheet[2::3, 96::3] == images[1]).all()
     assert (sheet[:, 90:94] == 255).all()
     large = np.zeros((1, 70, 64, 3), np.uint8)
-    assert review.contact_sheet(large).shape == (70, 64, 3)
+    assert verdicts.contact_sheet(large).shape == (70, 64, 3)
 
 
 def test_a_stage_that_dvc_does_not_skip_would_run() -> None:
     dry = "Stage 'a@x' didn't change, skipping\nWARNING: No such file (ignored)\n"
-    assert review.not_skipped(dry, ["a@x", "a@y"]) == ["a@y"]
+    assert lock.not_skipped(dry, ["a@x", "a@y"]) == ["a@y"]
     busy = dry + "WARNING: 'data' is busy, it is being blocked by: (PID 1): dvc repro (ignored)\n"
-    assert review.not_skipped(busy, ["a@x", "a@y"]) is None
-    assert "cannot tell" in review.lock_in_words(None)
+    assert lock.not_skipped(busy, ["a@x", "a@y"]) is None
+    assert "cannot tell" in lock.lock_in_words(None)
 
 
 def test_no_differences_are_said() -> None:
