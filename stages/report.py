@@ -20,10 +20,10 @@ from stages.gallery import KINDS, read_gallery
 from stages.markdown import code, table
 from stages.summary import (
     MODELS_NOTE,
-    RUNS_NOTE,
     by_accuracy,
     has_seeds,
     models_table,
+    runs_note,
     runs_table,
 )
 
@@ -132,7 +132,7 @@ def main() -> None:
         baseline=next(iter(variants)),
         variants=list(variants),
         runs=to_html(runs_table(report)),
-        runs_note=RUNS_NOTE.format(images=report["test_images"]),
+        runs_note=runs_note(report),
         models=to_html(models_table(report)) if has_seeds(report) else "",
         models_note=MODELS_NOTE,
         parameters=to_html(differing_parameters(variants)),

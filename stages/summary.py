@@ -96,26 +96,33 @@ def to_markdown(report: Mapping[str, Any]) -> str:
                     * has_seeds(report)
                 ),
                 runs_table(report),
-                RUNS_NOTE.format(images=report["test_images"]),
+                runs_note(report),
             ]
         )
         + "\n"
     )
 
 
-RUNS_NOTE = (
-    "Measured on the same {images:,} test images; an image counts as FAKE from a probability of "
-    "0.5 on. In brackets: 95% bootstrap intervals over the test images. p: McNemar's exact test "
-    "against the baseline, after Holm's correction; below 0.05 a variant is called better or "
-    "worse. ECE: expected calibration error, after temperature scaling on validation. Perturbed: "
-    "mean accuracy on the test images as JPEG, blurred, noisy and scaled down."
-)
 MODELS_NOTE = (
     "Variants that differ in nothing but their seed are one model. Its accuracy is the mean of "
     "its runs, ± their standard deviation. p: Student's t-test over the seeds, after Holm's "
     "correction. A model is called better or worse if p is below 0.05 and the interval over the "
     "test images leaves out 0."
 )
+
+
+def runs_note(report: Mapping[str, Any]) -> str:
+    """Return what stands below `runs_table`: what its columns are."""
+    unless = ", unless the seeds of its model or of the baseline's say that it may be theirs"
+    external = " External: accuracy on the external data set."
+    return (
+        f"Measured on the same {report['test_images']:,} test images; an image counts as FAKE from "
+        "a probability of 0.5 on. In brackets: 95% bootstrap intervals over the test images. p: "
+        "McNemar's exact test against the baseline, after Holm's correction; below 0.05 a variant "
+        f"is called better or worse{unless * has_seeds(report)}. ECE: expected calibration error, "
+        "after temperature scaling on validation. Perturbed: mean accuracy on the test images as "
+        f"JPEG, blurred, noisy and scaled down.{external * _has_external(report)}"
+    )
 
 
 def has_seeds(report: Mapping[str, Any]) -> bool:
@@ -126,7 +133,7 @@ def has_seeds(report: Mapping[str, Any]) -> bool:
 def runs_table(report: Mapping[str, Any]) -> str:
     """Return a Markdown table with a row for each variant of `report`."""
     baseline = next(iter(report["variants"]))
-    external = any(EXTERNAL in row["robustness"] for row in report["variants"].values())
+    external = _has_external(report)
     header = [
         "variant",
         "accuracy",
@@ -155,6 +162,10 @@ def runs_table(report: Mapping[str, Any]) -> str:
         for variant, row in by_accuracy(report["variants"]).items()
     ]
     return table(header, rows)
+
+
+def _has_external(report: Mapping[str, Any]) -> bool:
+    return any(EXTERNAL in row["robustness"] for row in report["variants"].values())
 
 
 def by_accuracy(variants: Mapping[str, Any]) -> dict[str, Any]:

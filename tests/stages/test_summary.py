@@ -166,3 +166,5 @@ def test_models_are_shown_only_if_one_has_several_runs() -> None:
         assert text.startswith("# Comparison of 3 variants\n\nBetter than base: wide.")
         assert "the same 1,000 test images" in text
         assert text.endswith(".\n")
+    assert "unless the seeds" in several
+    assert "unless the seeds" not in one_each
