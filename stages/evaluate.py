@@ -35,7 +35,7 @@ from stages.manifest import LABELS, MANIFEST, read_used
 from stages.params import read_block
 from stages.reliability import expected_calibration_error
 from stages.runtime import set_up
-from stages.statistics import mean_interval
+from stages.statistics import accuracy_interval
 
 
 class EvaluateModel:
@@ -73,7 +73,7 @@ def measure(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict
     p_raw = probabilities(logits).astype(np.float64)
     p_fake = probabilities(logits, fitted.temperature).astype(np.float64)
     verdicts = (p_fake >= 0.5).astype(int)
-    accuracy = mean_interval(verdicts == labels)
+    accuracy = accuracy_interval(verdicts == labels)
     precision, recall, f1, _ = precision_recall_fscore_support(
         labels, verdicts, average="weighted", zero_division=0.0
     )

@@ -67,8 +67,14 @@ def training(curves: pd.DataFrame) -> Figure:
             rows = curves[(curves["variant"] == variant) & (curves["split"] == split)]
             for row, measure in enumerate(("accuracy", "loss")):
                 colour = _colour(number)
+                # Of one epoch there is no line, only a dot.
                 axes[row, number].plot(
-                    rows["epoch"], rows[measure], line, color=colour, label=split
+                    rows["epoch"],
+                    rows[measure],
+                    f".{line}",
+                    markersize=3,
+                    color=colour,
+                    label=split,
                 )
         axes[0, number].set_title(_wrapped(str(variant), 2))
         axes[1, number].set_xlabel("epoch")

@@ -99,7 +99,9 @@ def validate(schema: type[AnySchema], value: Any, where: str) -> AnySchema:
     except ValidationError as error:
         problems = error.errors()
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise InputError(_sentence(schema, problems[0], where) + more) from None
+        # A mistyped key is also a missing one; the first tells more.
+        first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
+        raise InputError(_sentence(schema, first, where) + more) from None
 
 
 def nearest(word: str, known: list[str]) -> str:

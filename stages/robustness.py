@@ -22,6 +22,7 @@ from stages.files import naming, replacing
 from stages.params import read_block
 from stages.perturb import RobustnessParams, perturbations
 from stages.runtime import set_up
+from stages.statistics import accuracy_interval
 
 
 def scores(
@@ -70,6 +71,18 @@ def summary(table: pd.DataFrame) -> dict[str, float]:
     }
 
 
+def of_external(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict[str, float]:
+    """Return number and metrics of the external data set, with the accuracy's 95% interval."""
+    accuracy = accuracy_interval((probabilities(logits, fitted.temperature) >= 0.5) == labels)
+    found = measure(labels, logits, fitted) | {
+        "accuracy_low": round(accuracy.low, 6),
+        "accuracy_high": round(accuracy.high, 6),
+    }
+    return {"external_images": len(labels)} | {
+        f"external_{name}": value for name, value in found.items()
+    }
+
+
 def main() -> None:
     parser = command_line("stages.robustness", __doc__)
     parser.add_argument("variant", help="a name in models/, without .h5")
@@ -81,6 +94,8 @@ def main() -> None:
     classifier = Classifier(models / f"{variant}.h5", predicting.batch_size)
     fitted = read_calibration(models / f"{variant}.json")
     test, external = load_split("test"), load_folder(EXTERNAL, "external")
+    smaller = [size for size in params.downscale_to if size < min(test.images.shape[1:3])]
+    params = params.model_copy(update={"downscale_to": smaller})
 
     rows = [
         {"kind": kind, "level": level} | measure(test.labels, logits, fitted)
@@ -89,8 +104,7 @@ def main() -> None:
     table = pd.DataFrame(rows)
     metrics = summary(table)
     if len(external.labels):
-        found = measure(external.labels, classifier.logits(external.images), fitted)
-        metrics |= {f"external_{name}": value for name, value in found.items()}
+        metrics |= of_external(external.labels, classifier.logits(external.images), fitted)
 
     table_path = Path("plots/robustness") / f"{variant}.csv"
     metrics_path = Path("metrics/robustness") / f"{variant}.json"

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
 SIGNIFICANCE = 0.05
 """The share of comparisons of equal models that may come out as a difference."""
@@ -45,6 +46,20 @@ def mean_interval(values: np.ndarray) -> Interval:
         rng=np.random.default_rng(0),
     ).confidence_interval
     return Interval(mean, float(found.low), float(found.high))
+
+
+def accuracy_interval(correct: np.ndarray) -> Interval:
+    """Return the share of `correct` (bool, [N], one a test image) with its interval.
+
+    Where all or none are correct, resampling them changes nothing: the interval is then the exact
+    one of Clopper and Pearson, The use of confidence or fiducial limits, 1934.
+    """
+    if correct.all() or not correct.any():
+        low, high = proportion_confint(
+            correct.sum(), len(correct), alpha=SIGNIFICANCE, method="beta"
+        )
+        return Interval(float(correct.mean()), float(low), float(high))
+    return mean_interval(correct)
 
 
 def mcnemar_exact(correct: np.ndarray, baseline_correct: np.ndarray) -> float:

@@ -114,14 +114,17 @@ MODELS_NOTE = (
 def runs_note(report: Mapping[str, Any]) -> str:
     """Return what stands below `runs_table`: what its columns are."""
     unless = ", unless the seeds of its model or of the baseline's say that it may be theirs"
-    external = " External: accuracy on the external data set."
+    external = " External: accuracy on the external data set, which no model has seen."
     return (
         f"Measured on the same {report['test_images']:,} test images; an image counts as FAKE from "
         "a probability of 0.5 on. In brackets: 95% bootstrap intervals over the test images. p: "
         "McNemar's exact test against the baseline, after Holm's correction; below 0.05 a variant "
-        f"is called better or worse{unless * has_seeds(report)}. ECE: expected calibration error, "
-        "after temperature scaling on validation. Perturbed: mean accuracy on the test images as "
-        f"JPEG, blurred, noisy and scaled down.{external * _has_external(report)}"
+        f"is called better or worse{unless * has_seeds(report)}. Both take the images to be "
+        "independent, which several pictures of one scene are not. At its threshold: accuracy of "
+        "the verdicts at the threshold that was chosen on validation. ECE: expected calibration "
+        "error as trained → after temperature scaling on validation. Perturbed: mean accuracy on "
+        "the test images under every kind of perturbation."
+        f"{external * _has_external(report)}"
     )
 
 
@@ -140,6 +143,7 @@ def runs_table(report: Mapping[str, Any]) -> str:
         "verdict",
         "difference",
         "p",
+        "at its threshold",
         "ROC AUC",
         "ECE",
         "perturbed",
@@ -152,11 +156,12 @@ def runs_table(report: Mapping[str, Any]) -> str:
             _with_interval(row["metrics"], "accuracy"),
             row["comparison"]["verdict"],
             _with_interval(row["comparison"], "difference", "+"),
-            _p_value(row["comparison"]["p_adjusted"]),
+            p_in_words(row["comparison"]["p_adjusted"]),
+            f"{row['metrics']['accuracy_at_threshold']:.3f}",
             f"{row['metrics']['roc_auc']:.3f}",
-            f"{row['metrics']['ece_calibrated']:.3f}",
+            f"{row['metrics']['ece']:.3f} → {row['metrics']['ece_calibrated']:.3f}",
             f"{row['robustness']['accuracy_perturbed']:.3f}",
-            *[_share(row["robustness"].get(EXTERNAL))] * external,
+            *[_external(row["robustness"])] * external,
             changes_in_words(row["differs_in"]),
         ]
         for variant, row in by_accuracy(report["variants"]).items()
@@ -183,7 +188,7 @@ def models_table(report: Mapping[str, Any]) -> str:
             + (f" ± {row['deviation']:.3f}" if row["deviation"] is not None else ""),
             f"{row['lowest']:.3f} to {row['highest']:.3f}" if row["runs"] > 1 else "",
             _with_interval(row, "difference", "+"),
-            _p_value(row["p_adjusted"]),
+            p_in_words(row["p_adjusted"]),
             row["verdict"] or "one run each",
         ]
         for model, row in sorted(report["models"].items(), key=lambda item: -item[1]["accuracy"])
@@ -199,11 +204,12 @@ def _with_interval(row: Mapping[str, Any], name: str, sign: str = "") -> str:
     return f"{row[name]:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
-def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
+def _external(row: Mapping[str, Any]) -> str:
+    return "" if row.get(EXTERNAL) is None else _with_interval(row, EXTERNAL)
 
 
-def _p_value(p: float | None) -> str:
+def p_in_words(p: float | None) -> str:
+    """Return a p-value for a cell of a table."""
     if p is None:
         return ""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

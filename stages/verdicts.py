@@ -19,8 +19,13 @@ def in_words(runs: pd.DataFrame, of_models: pd.DataFrame) -> str:
         for start, word in said.items()
         if (runs["verdict"] == word).any()
     ]
-    if (of_models["runs"] > 1).any():
-        parts.append("Differences that several seeds of one model explain do not count.")
-    else:
-        parts.append("Each was trained once: what looks better or worse may be luck of the seed.")
+    seeds_unknown = runs["model"].map(of_models["p_value"]).isna()
+    once = runs.index[runs["verdict"].isin([BETTER, WORSE]) & seeds_unknown]
+    if len(runs) == 1:
+        parts.append(f"There is no other variant than {baseline} to compare.")
+    elif len(once):
+        parts.append(
+            f"Trained once like {baseline}, so that the difference may be luck of the seed: "
+            f"{', '.join(map(str, once))}."
+        )
     return " ".join(parts)

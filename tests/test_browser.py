@@ -174,6 +174,16 @@ def test_the_report_fits_a_phone_a_screen_and_paper(
         assert page.evaluate(beyond) == 0
 
 
+def test_nothing_of_the_report_is_closed_on_paper(
+    project: Project, visit: Callable[..., Visit]
+) -> None:
+    page = visit(project.root / "reports/index.html").page
+    closed = "document.querySelectorAll('details:not([open])').length"
+    assert page.evaluate(closed) > 0
+    page.pdf()
+    assert page.evaluate(closed) == 0
+
+
 @pytest.mark.slow
 def test_a_page_of_differences_shows_both_revisions(
     project: Project, visit: Callable[..., Visit]

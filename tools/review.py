@@ -21,7 +21,7 @@ from stages.command import InputError, command_line, run
 from stages.manifest import MANIFEST
 from stages.markdown import code, table
 from stages.statistics import SIGNIFICANCE, holm
-from stages.summary import describe_changes
+from stages.summary import describe_changes, p_in_words
 from stages.verdicts import BETTER, NO_EVIDENCE, WORSE
 from tools import revisions
 from tools.lock import lock_in_words, stages_to_run
@@ -219,7 +219,7 @@ def _test(old: Revision, new: Revision, variant: str, accuracies: pd.DataFrame) 
         row = accuracies.loc[variant]
         difference = f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
         p = row["p_adjusted"]
-        return [difference, "" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"]
+        return [difference, "" if pd.isna(p) else p_in_words(p)]
     before, after = (side.metrics.get(variant, {}).get("accuracy") for side in (old, new))
     return ["" if before is None or after is None else f"{after - before:+.3f}", ""]
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from dvc.api import DVCFileSystem
+from dvc.repo import Repo
 
 from stages.command import InputError
 from stages.configure import CONFIGS
@@ -47,7 +48,10 @@ class Revision(NamedTuple):
 
 
 def find(name: str | None) -> tuple[str, str]:
-    """Return the name and the commit of the revision `name`; None: the main branch.
+    """Return the name and the commit of the revision `name`.
+
+    None: where HEAD left the main branch, so that what others did there since is not taken for a
+    change of this one.
 
     Raises:
         InputError: Git knows no such revision.
@@ -57,6 +61,8 @@ def find(name: str | None) -> tuple[str, str]:
         commit = _git(
             "rev-parse", "--verify", "--quiet", "--end-of-options", candidate + "^{commit}"
         )
+        if commit and not name:
+            commit = _git("merge-base", "HEAD", candidate) or commit
         if commit:
             return candidate, commit.decode().strip()
     raise InputError(f"Git knows no revision {' or '.join(names)} here")
@@ -106,7 +112,12 @@ def _from_dvc(paths: list[Path], commit: str) -> dict[Path, bytes]:
     found = {}
     # Every kind of remote has errors of its own.
     with suppress(Exception):
-        files = DVCFileSystem(rev=commit)
+        with Repo() as here:
+            remote = here.config["core"].get("remote")
+            # That of today: the revision may not have one yet.
+            files = DVCFileSystem(
+                rev=commit, remote=remote, remote_config=here.config["remote"].get(remote)
+            )
         for path in paths:
             with suppress(Exception):
                 found[path] = files.read_bytes(path.as_posix())

@@ -12,6 +12,8 @@ from stages.arrays import PROCESSED, load_split, read
 from stages.command import InputError
 from stages.files import naming, replacing
 from stages.markdown import table
+from stages.statistics import mcnemar_exact
+from stages.summary import p_in_words
 from tools.revisions import Revision
 
 SHOWN = 8
@@ -43,6 +45,12 @@ def contact_sheet(images: np.ndarray) -> np.ndarray:
     return sheet
 
 
+def _right(paired: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether the new and the old verdict of each image are its label: bool, [N]."""
+    label = paired["label"].to_numpy()
+    return paired["verdict"].to_numpy() == label, paired["verdict_old"].to_numpy() == label
+
+
 def verdicts_section(
     old: Revision, paired: Mapping[str, pd.DataFrame], pictures: Path
 ) -> list[str]:
@@ -58,13 +66,14 @@ def verdicts_section(
             int((rows["verdict"] != rows["label"]).sum()),
             int((rows["verdict"] == rows["label"]).sum()),
             len(paired[variant]),
+            p_in_words(mcnemar_exact(*_right(paired[variant]))),
         ]
         for variant, rows in changed.items()
     ]
     return [
         "## Changed verdicts",
-        f"Each at the model's own threshold, {old.name} → workspace.",
-        table(["variant", "right → wrong", "wrong → right", "test images"], counts),
+        f"Each at the model's own threshold, {old.name} → workspace. p: McNemar's exact test.",
+        table(["variant", "right → wrong", "wrong → right", "test images", "p"], counts),
         *_pictures(changed, {name: len(rows) for name, rows in paired.items()}, pictures),
     ]
 

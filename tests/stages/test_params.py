@@ -52,6 +52,10 @@ def test_a_dotted_name_leads_to_a_block_in_a_block(workspace: Path) -> None:
         ("source: {labels: 5}", "params.yaml: source.labels: must be keys and values, found 5"),
         ("source: {labels: {REAL: [a]}}", "params.yaml: source.labels.FAKE: missing"),
         (
+            "source: {labels: {REAL: [a], FAK: [b]}}",
+            "params.yaml: source.labels.FAK: unknown key; did you mean 'FAKE'? (and 1 more)",
+        ),
+        (
             "source: {labels: {REAL: [a], FAKE: [b], FAK: []}}",
             "params.yaml: source.labels.FAK: unknown key; did you mean 'FAKE'?",
         ),

@@ -144,3 +144,14 @@ def test_other_images_are_measured_where_there_are_any(project: Path) -> None:
     expected = evaluate.measure(external.labels, logits, fitted)
     for name in ("accuracy", "accuracy_at_threshold", "roc_auc"):
         assert metrics[f"external_{name}"] == expected[name]
+    assert metrics["external_images"] == 10
+    assert metrics["external_accuracy_low"] == expected["accuracy_low"]
+    assert metrics["external_accuracy_high"] == expected["accuracy_high"]
+
+
+def test_images_are_not_scaled_up_where_they_are_to_be_scaled_down(project: Path) -> None:
+    """They have 32 pixels a side."""
+    edit_params(project, {"robustness.downscale_to": [64, 32, 31]})
+    robustness.main()
+    rows = pd.read_csv("plots/robustness/base.csv")
+    assert rows["level"][rows["kind"] == "downscale"].tolist() == [31]

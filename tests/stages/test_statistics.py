@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import binomtest, ttest_ind
 from statsmodels.stats.proportion import proportion_confint
 
-from stages.statistics import Interval, holm, mcnemar_exact, mean_interval, seed_test
+from stages.statistics import (
+    Interval,
+    accuracy_interval,
+    holm,
+    mcnemar_exact,
+    mean_interval,
+    seed_test,
+)
 
 
 @pytest.mark.parametrize("right", [500, 742, 950])
@@ -104,3 +111,11 @@ def test_spread_of_one_model_is_enough() -> None:
     # The pooled variance is (0 + 0.0002) / 2; t = 0.1 / sqrt(0.0001 * (1/2 + 1/2)), 2 degrees.
     expected = 1 - 10 / (2 + 10**2) ** 0.5
     assert seed_test([0.7, 0.7], [0.79, 0.81]) == pytest.approx(expected)
+
+
+def test_no_mistake_in_a_few_images_is_no_certainty() -> None:
+    """Clopper and Pearson: with all of n right, the lower end is 0.025 ** (1 / n)."""
+    assert accuracy_interval(np.ones(4, bool)) == pytest.approx((1, 0.025**0.25, 1))
+    assert accuracy_interval(np.zeros(4, bool)) == pytest.approx((0, 0, 1 - 0.025**0.25))
+    some = np.arange(100) < 70
+    assert accuracy_interval(some) == mean_interval(some)

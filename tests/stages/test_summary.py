@@ -51,13 +51,17 @@ def compared(seeds: int = 1, external: bool = False) -> tuple[Any, ...]:
             "accuracy_low": [0.67, 0.62, 0.72],
             "accuracy_high": [0.73, 0.68, 0.78],
             "roc_auc": [0.8, 0.7, 0.9],
+            "ece": [0.1, 0.2, 0.3],
             "ece_calibrated": [0.02, 0.03, 0.0404],
+            "accuracy_at_threshold": [0.71, 0.66, 0.76],
         },
         index=variants,
     )
     robustness = pd.DataFrame({"accuracy_perturbed": [0.6, 0.61, 0.62]}, index=variants)
     if external:
         robustness["external_accuracy"] = [0.5, float("nan"), 0.55]
+        robustness["external_accuracy_low"] = [0.48, float("nan"), 0.53]
+        robustness["external_accuracy_high"] = [0.52, float("nan"), 0.57]
     runs = pd.DataFrame(
         {
             "model": ["base", "sgd", "wide"],
@@ -75,6 +79,7 @@ def compared(seeds: int = 1, external: bool = False) -> tuple[Any, ...]:
             "runs": [1, 1, seeds],
             "accuracy": [0.7, 0.65, 0.75],
             "deviation": [None, None, 0.011 if seeds > 1 else None],
+            "p_value": [None, None, 0.01 if seeds > 1 else None],
             "lowest": [0.7, 0.65, 0.74],
             "highest": [0.7, 0.65, 0.76],
             "difference": [0.0, -0.05, 0.05],
@@ -115,7 +120,8 @@ def test_the_numbers_are_strict_json_by_variant_and_model() -> None:
     assert sgd["differs_in"] == {"optimizer": "sgd"}
     assert sgd["comparison"]["p_adjusted"] == 0.0204
     assert sgd["metrics"]["accuracy"] == 0.65
-    assert sgd["robustness"] == {"accuracy_perturbed": 0.61, "external_accuracy": None}
+    assert sgd["robustness"]["accuracy_perturbed"] == 0.61
+    assert sgd["robustness"]["external_accuracy"] is None
     assert report["variants"]["base"]["comparison"]["p_value"] is None
     assert report["models"]["wide"]["deviation"] is None
     assert report["models"]["wide"]["runs"] == 1
@@ -125,23 +131,27 @@ def test_training_runs_are_in_a_table_best_first() -> None:
     report = json.loads(to_json(*compared()))
     lines = runs_table(report).splitlines()
     assert lines[0] == (
-        "| variant | accuracy | verdict | difference | p | ROC AUC | ECE | perturbed "
-        "| differs from base in |"
+        "| variant | accuracy | verdict | difference | p | at its threshold | ROC AUC | ECE "
+        "| perturbed | differs from base in |"
     )
     assert lines[2:] == [
         "| wide | 0.750 (0.720 to 0.780) | better | +0.050 (+0.020 to +0.080) | < 0.001 "
-        "| 0.900 | 0.040 | 0.620 | dense_units 1024 |",
-        "| base | 0.700 (0.670 to 0.730) | baseline | +0.000 |  | 0.800 | 0.020 | 0.600 "
-        "| nothing |",
+        "| 0.760 | 0.900 | 0.300 → 0.040 | 0.620 | dense_units 1024 |",
+        "| base | 0.700 (0.670 to 0.730) | baseline | +0.000 |  | 0.710 | 0.800 "
+        "| 0.100 → 0.020 | 0.600 | nothing |",
         "| sgd | 0.650 (0.620 to 0.680) | worse | -0.050 (-0.090 to -0.010) | 0.020 "
-        "| 0.700 | 0.030 | 0.610 | optimizer sgd |",
+        "| 0.660 | 0.700 | 0.200 → 0.030 | 0.610 | optimizer sgd |",
     ]
 
 
 def test_other_images_have_a_column_where_there_are_any() -> None:
     lines = runs_table(json.loads(to_json(*compared(external=True)))).splitlines()
     assert lines[0].endswith("| perturbed | external | differs from base in |")
-    assert [line.split("|")[-3].strip() for line in lines[2:]] == ["0.550", "0.500", ""]
+    assert [line.split("|")[-3].strip() for line in lines[2:]] == [
+        "0.550 (0.530 to 0.570)",
+        "0.500 (0.480 to 0.520)",
+        "",
+    ]
 
 
 def test_models_are_in_a_table_best_first() -> None:
@@ -159,7 +169,8 @@ def test_models_are_shown_only_if_one_has_several_runs() -> None:
     one_each = to_markdown(json.loads(to_json(*compared())))
     several = to_markdown(json.loads(to_json(*compared(seeds=3))))
     assert "## Models" not in one_each
-    assert "Each was trained once" in one_each
+    assert "luck of the seed: sgd, wide." in one_each
+    assert "luck of the seed: sgd." in several
     assert several.index("## Models") < several.index("## Training runs")
     assert models_table(json.loads(to_json(*compared(seeds=3)))) in several
     for text in (one_each, several):

@@ -10,7 +10,16 @@ import pytest
 from stages.command import InputError
 from stages.params import validate
 from tests.helpers import REPOSITORY, Project
-from tools.gate import GateParams, check, check_all, fall_of, to_markdown, tolerances
+from tools.gate import (
+    Check,
+    GateParams,
+    check,
+    check_all,
+    fall_of,
+    passes,
+    to_markdown,
+    tolerances,
+)
 from tools.revisions import Revision
 
 KNOWN = ["accuracy", "roc_auc", "loss", "accuracy_perturbed"]
@@ -152,3 +161,17 @@ def test_the_exit_status_tells(tmp_path: Path) -> None:
     assert "| failed | base | accuracy_lost | 0.100000 | 0.210000 | 0.110000 | 0.1 |" in (
         result.stdout
     )
+
+
+@pytest.mark.parametrize(
+    ("results", "expected"),
+    [
+        (["ok", "not checked"], True),
+        (["ok", "failed"], False),
+        (["not checked"], False),
+        ([], False),
+    ],
+)
+def test_what_could_not_be_checked_at_all_does_not_pass(results: list[str], expected: bool) -> None:
+    rows = [Check(result, "base", "accuracy", 0.7, 0.7, 0.0, "0.1") for result in results]
+    assert passes(rows) == expected

@@ -344,3 +344,13 @@ def test_an_unknown_revision_gets_one_sentence(tmp_path: Path) -> None:
             result = project.run("python", "-m", module, *arguments, check=False, env=tools)
             assert result.returncode == 1
             assert result.stderr == f"error: Git knows no revision {names} here\n"
+
+
+def test_changed_verdicts_are_tested_at_the_models_own_threshold(tmp_path: Path) -> None:
+    """Of 15 images 3 become wrong and 12 right: 2 (1 + 15 + 105 + 455) / 2**15 is 0.035."""
+    old, new = [0.3] * 12 + [0.9] * 3, [0.4] * 12 + [0.1] * 3
+    before = revision(predictions={"base": predictions(old, "F" * 15, threshold=0.35)})
+    after = revision("workspace", predictions={"base": predictions(new, "F" * 15, 0.35)})
+    paired = {"base": revisions.pair(before, after, "base")}
+    text = "\n".join(verdicts.verdicts_section(before, paired, tmp_path))
+    assert "| base | 3 | 12 | 15 | 0.035 |" in text
