@@ -139,9 +139,10 @@ def curves(roc: pd.DataFrame, precision_recall: pd.DataFrame) -> Figure:
             rows["true_positive_rate"],
             color=_colour(number),
             label=variant,
+            zorder=-number,  # the baseline above what equals it
         )
     for number, (_, rows) in enumerate(precision_recall.groupby("variant", sort=False)):
-        right.plot(rows["recall"], rows["precision"], color=_colour(number))
+        right.plot(rows["recall"], rows["precision"], color=_colour(number), zorder=-number)
     left.plot([0, 1], [0, 1], ":", color="black", linewidth=0.5)
     left.set(xlabel="REAL taken for FAKE", ylabel="FAKE recognised", title="ROC")
     right.set(
@@ -188,7 +189,10 @@ def robustness(table: pd.DataFrame) -> Figure:
     for axes, kind in zip(all_axes[0], kinds, strict=False):
         of_kind = table[table["kind"] == kind]
         for number, (variant, rows) in enumerate(of_kind.groupby("variant", sort=False)):
-            axes.plot(rows["level"], rows["accuracy"], ".-", color=_colour(number), label=variant)
+            colour = _colour(number)
+            axes.plot(
+                rows["level"], rows["accuracy"], ".-", color=colour, label=variant, zorder=-number
+            )
         axes.set(title=kind, xlabel=UNITS[kind])
     all_axes[0, 0].set_ylabel("accuracy")
     if kinds:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stages.command import InputError
@@ -35,7 +35,8 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise _unwritable(path, error) from None
     finally:
-        _remove(temporary)
+        with suppress(OSError):  # where there is one already, it tells more
+            _remove(temporary)
 
 
 @contextmanager

@@ -43,3 +43,12 @@ def test_a_folder_that_stepped_aside_for_a_killed_run_comes_back(workspace: Path
         folder.mkdir()
         raise ZeroDivisionError
     assert [path.name for path in workspace.rglob("*")] == ["out", "earlier"]
+
+
+def test_a_file_where_a_folder_should_be_is_one_sentence(workspace: Path) -> None:
+    Path("reports").write_text("a file")
+    with (
+        pytest.raises(InputError, match=r"^reports/page\.md: cannot be written: "),
+        replacing(Path("reports/page.md")) as file,
+    ):
+        file.write_text("x")
