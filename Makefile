@@ -14,11 +14,16 @@ help: ## list the targets
 .PHONY: repro
 repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOBS=2 variants at a time), show the comparison
 	dvc repro preprocess external configure
-	ls configs | sed 's/\.yaml$$//' | \
-	    xargs -P $(JOBS) -I VARIANT dvc --wait-for-lock repro --single-item \
-	        train@VARIANT evaluate@VARIANT robustness@VARIANT
+	$(MAKE) --no-print-directory --keep-going --jobs $(JOBS) \
+	    $$(ls configs | sed 's/\(.*\)\.yaml$$/measured@\1/')
 	dvc repro
 	@cat reports/comparison.md
+
+trained@%:
+	dvc --wait-for-lock repro --single-item train@$*
+
+measured@%: trained@%
+	dvc --wait-for-lock repro --single-item evaluate@$* robustness@$*
 
 .PHONY: test
 test: .venv/tests ## set up, check the code, run all tests (about 8 minutes on two cores)
