@@ -2,8 +2,9 @@
 
 The block `gate` of params.yaml names the metrics, of metrics/ and metrics/robustness/, and the
 largest fall allowed of each; of loss, Brier score, ECE and accuracy_lost, a rise is the fall.
-`beyond_interval`, for accuracy: no fall whose 95% paired bootstrap interval leaves out 0. In a
-fresh clone, this fetches what that takes of the workspace:
+`beyond_interval`: no fall whose 95% paired bootstrap interval leaves out 0; for accuracy, roc_auc,
+average_precision and brier_score_calibrated, which come from the predictions alone. In a fresh
+clone, this fetches what that takes of the workspace:
 
     dvc pull data/manifest.csv evaluate
 
@@ -24,8 +25,8 @@ from tools import revisions
 from tools.revisions import Revision
 
 BEYOND_INTERVAL = "beyond_interval"
-PAIRED = ("accuracy",)
-"""The metrics that are a mean over the test images, which `beyond_interval` takes."""
+PAIRED = (*revisions.MEANS, *revisions.RANKINGS)
+"""The metrics that `beyond_interval` takes: those that come from the predictions alone."""
 LESS_IS_BETTER = ("loss", "brier", "ece", "accuracy_lost")
 """What the names of such metrics start with."""
 OK, FAILED, NOT_CHECKED = "ok", "failed", "not checked"
@@ -76,17 +77,22 @@ def tolerances(params: GateParams, known: list[str]) -> dict[str, float | str]:
         if metric not in known:
             raise InputError(f"{where}: unknown metric; did you mean '{nearest(metric, known)}'?")
         if tolerance == BEYOND_INTERVAL and metric not in PAIRED:
+            paired = f"{', '.join(PAIRED[:-1])} and {PAIRED[-1]}"
             raise InputError(
-                f"{where}: '{BEYOND_INTERVAL}' is for {' and '.join(PAIRED)} only; name the "
-                "largest fall allowed instead"
+                f"{where}: '{BEYOND_INTERVAL}' is for {paired} only; name the largest fall "
+                "allowed instead"
             )
     return allowed
 
 
 def fall_of(metric: str, old: float, new: float) -> float:
     """Return by how much a metric, which has six digits, got worse; below 0: better."""
-    fall = new - old if metric.startswith(LESS_IS_BETTER) else old - new
+    fall = new - old if _less_is_better(metric) else old - new
     return round(fall, 6)
+
+
+def _less_is_better(metric: str) -> bool:
+    return metric.startswith(LESS_IS_BETTER)
 
 
 def check(old: Revision, new: Revision, variant: str, metric: str, tolerance: float | str) -> Check:
@@ -105,14 +111,16 @@ def check(old: Revision, new: Revision, variant: str, metric: str, tolerance: fl
     if fall <= 0:
         return Check(OK, variant, metric, before, after, fall, BEYOND_INTERVAL)
     try:
-        difference = revisions.accuracy_difference(revisions.pair(old, new, variant))
+        rise = revisions.difference(revisions.pair(old, new, variant), metric)
     except InputError as error:
         # A fall that nothing is known of is not allowed.
         return Check(
             FAILED, variant, metric, before, after, fall, BEYOND_INTERVAL, str(error).rstrip(".")
         )
-    result = FAILED if difference.high < 0 else OK
-    interval = f"{BEYOND_INTERVAL} ({-difference.high:.3f} to {-difference.low:.3f})"
+    # The interval of the fall; where less is better, a rise is one.
+    low, high = (rise.low, rise.high) if _less_is_better(metric) else (-rise.high, -rise.low)
+    result = FAILED if low > 0 else OK
+    interval = f"{BEYOND_INTERVAL} ({low:.3f} to {high:.3f})"
     return Check(result, variant, metric, before, after, fall, interval)
 
 

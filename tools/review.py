@@ -90,9 +90,10 @@ def compare_accuracies(paired: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Args:
         paired: of each variant, what `revisions.pair` returned; at least one.
     """
-    rows = {variant: revisions.accuracy_difference(rows) for variant, rows in paired.items()}
-    tested = [variant for variant, rows in paired.items() if not revisions.is_same(rows)]
-    adjusted = dict(zip(tested, holm([rows[name].p_value for name in tested]), strict=True))
+    rows = {variant: revisions.difference(both, "accuracy") for variant, both in paired.items()}
+    tested = [variant for variant, both in paired.items() if not revisions.is_same(both)]
+    p_values = [revisions.accuracy_p_value(paired[variant]) for variant in tested]
+    adjusted = dict(zip(tested, holm(p_values), strict=True))
     verdicts = {}
     for variant, row in rows.items():
         if variant not in adjusted:
@@ -161,11 +162,16 @@ def _yaml(value: Any) -> str:
 
 
 def metrics_section(
-    old: Revision, new: Revision, accuracies: pd.DataFrame, verdicts: Mapping[str, str]
+    old: Revision,
+    new: Revision,
+    paired: Mapping[str, pd.DataFrame],
+    accuracies: pd.DataFrame,
+    verdicts: Mapping[str, str],
 ) -> list[str]:
     """Return paragraphs on the metrics of variants where one differs, none if there are none.
 
     Args:
+        paired: what `revisions.pair` returned, of the variants that can be paired.
         accuracies: what `compare_accuracies` returned.
         verdicts: of each variant that both have.
     """
@@ -176,52 +182,44 @@ def metrics_section(
     if not variants and not alone:
         return []
     rows = [
-        [variant, *(_from_to(old, new, variant, metric) for metric in METRICS)]
+        [variant, name, *_values(old, new, variant, metric, paired)]
         for variant in [*variants, *alone]
+        for metric, name in METRICS.items()
+        if any(metric in side.metrics.get(variant, {}) for side in (old, new))
     ]
+    p_values = {} if accuracies.empty else accuracies["p_adjusted"].dropna().to_dict()
     tests = [
-        [
-            variant,
-            _from_to(old, new, variant, "accuracy"),
-            *_test(old, new, variant, accuracies),
-            verdicts[variant],
-        ]
-        for variant in variants
+        [variant, p_in_words(p_values.get(variant)), verdicts[variant]] for variant in variants
     ]
     return [
         "## Metrics",
-        f"{old.name} → {new.name}; of ECE and Brier score, less is better.",
-        table(["variant", *METRICS.values()], rows),
-        *([ACCURACY_NOTE, table(["variant", "accuracy", "difference", "p", "verdict"], tests)])
-        * bool(tests),
+        "Of ECE and Brier score, less is better. In brackets: 95% paired bootstrap intervals over "
+        "the test images, of what comes from their predictions alone.",
+        table(["variant", "metric", old.name, new.name, "difference"], rows),
+        *([ACCURACY_NOTE, table(["variant", "p", "accuracy"], tests)]) * bool(tests),
     ]
 
 
 ACCURACY_NOTE = (
-    "Accuracy, image by image; an image counts as FAKE from a p_fake of 0.5 on. In brackets: 95% "
-    "paired bootstrap intervals. p: McNemar's exact test, after Holm's correction over the "
-    "variants whose predictions differ. Of networks that were trained anew, a difference may "
-    "still be luck of the seed."
+    "Accuracy, image by image; an image counts as FAKE from a p_fake of 0.5 on. p: McNemar's exact "
+    "test, after Holm's correction over the variants whose predictions differ. Of networks that "
+    "were trained anew, a difference may still be luck of the seed."
 )
 
 
-def _from_to(old: Revision, new: Revision, variant: str, metric: str) -> str:
+def _values(
+    old: Revision, new: Revision, variant: str, metric: str, paired: Mapping[str, pd.DataFrame]
+) -> list[str]:
+    """Return the cells of the old and the new value, and of their difference."""
     before, after = (side.metrics.get(variant, {}).get(metric) for side in (old, new))
-    texts = ["none" if value is None else f"{value:.3f}" for value in (before, after)]
-    if variant not in old.configs:
-        return texts[1]
-    return texts[0] if before == after else " → ".join(texts)
-
-
-def _test(old: Revision, new: Revision, variant: str, accuracies: pd.DataFrame) -> list[str]:
-    """Return the cells of the difference with its interval, and of p."""
-    if variant in accuracies.index:
-        row = accuracies.loc[variant]
-        difference = f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
-        p = row["p_adjusted"]
-        return [difference, "" if pd.isna(p) else p_in_words(p)]
-    before, after = (side.metrics.get(variant, {}).get("accuracy") for side in (old, new))
-    return ["" if before is None or after is None else f"{after - before:+.3f}", ""]
+    cells = ["none" if value is None else f"{value:.3f}" for value in (before, after)]
+    if before is None or after is None:
+        return [*cells, ""]
+    difference = f"{after - before:+.3f}"
+    if variant in paired and metric in (*revisions.MEANS, *revisions.RANKINGS):
+        interval = revisions.difference(paired[variant], metric)
+        difference += f" ({interval.low:+.3f} to {interval.high:+.3f})"
+    return [*cells, difference]
 
 
 def missing(old: Revision, new: Revision) -> list[str]:
@@ -264,7 +262,7 @@ def review(old: Revision, new: Revision, stages: list[str] | None, pictures: Pat
     }
     sections = [
         *parameters_section(old, new),
-        *metrics_section(old, new, accuracies, verdicts),
+        *metrics_section(old, new, paired, accuracies, verdicts),
         *verdicts_section(old, paired, pictures),
     ]
     same = not sections and all(verdict == UNCHANGED for verdict in verdicts.values())

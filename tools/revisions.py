@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.repo import Repo
+from scipy import stats
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stages.command import InputError
 from stages.configure import CONFIGS
 from stages.manifest import MANIFEST, read_used
 from stages.params import PARAMS_FILE, read_yaml
-from stages.statistics import mcnemar_exact, mean_interval
+from stages.statistics import SIGNIFICANCE, Interval, mcnemar_exact, mean_interval
 
 WORKSPACE = "workspace"
 METRICS = Path("metrics")
@@ -259,18 +261,56 @@ def is_same(paired: pd.DataFrame) -> bool:
     )
 
 
-class Difference(NamedTuple):
-    """The new accuracy minus the old one, its 95% interval, and McNemar's p."""
-
-    mean: float
-    low: float
-    high: float
-    p_value: float
+def _right(is_fake: np.ndarray, p_fake: np.ndarray) -> np.ndarray:
+    return (p_fake >= 0.5) == is_fake
 
 
-def accuracy_difference(paired: pd.DataFrame) -> Difference:
-    """Return by how much the accuracy rose; an image counts as FAKE from a p_fake of 0.5 on."""
-    is_fake = paired["label"] == "FAKE"
-    after = np.asarray((paired["p_fake"] >= 0.5) == is_fake)
-    before = np.asarray((paired["p_fake_old"] >= 0.5) == is_fake)
-    return Difference(*mean_interval(after * 1.0 - before), mcnemar_exact(after, before))
+def _squared_error(is_fake: np.ndarray, p_fake: np.ndarray) -> np.ndarray:
+    return np.asarray((p_fake - is_fake) ** 2)
+
+
+MEANS = {"accuracy": _right, "brier_score_calibrated": _squared_error}
+"""Metrics that are the mean of something of each test image."""
+RANKINGS = {"roc_auc": roc_auc_score, "average_precision": average_precision_score}
+"""Metrics of the order of all test images."""
+RESAMPLES = 999
+"""Of a ranking's interval; each sorts all images twice."""
+
+
+def difference(paired: pd.DataFrame, metric: str) -> Interval:
+    """Return the new value of `metric` minus the old one, with its 95% paired bootstrap interval.
+
+    Args:
+        metric: one of MEANS or RANKINGS. An image counts as FAKE from a p_fake of 0.5 on.
+    """
+    is_fake = (paired["label"] == "FAKE").to_numpy(int)
+    after, before = (paired[name].to_numpy(float) for name in ("p_fake", "p_fake_old"))
+    if metric in MEANS:
+        of_image = MEANS[metric]
+        return mean_interval(of_image(is_fake, after) * 1.0 - of_image(is_fake, before))
+
+    measure = RANKINGS[metric]
+
+    def rise(labels: np.ndarray, new: np.ndarray, old: np.ndarray) -> float:
+        return float(measure(labels, new) - measure(labels, old))
+
+    if (after == before).all():
+        return Interval(0.0, 0.0, 0.0)
+    found = stats.bootstrap(
+        (is_fake, after, before),
+        rise,
+        n_resamples=RESAMPLES,
+        vectorized=False,
+        paired=True,
+        confidence_level=1 - SIGNIFICANCE,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Interval(rise(is_fake, after, before), float(found.low), float(found.high))
+
+
+def accuracy_p_value(paired: pd.DataFrame) -> float:
+    """Return the p-value of McNemar's exact test that both are right equally often."""
+    is_fake = (paired["label"] == "FAKE").to_numpy(int)
+    after, before = (paired[name].to_numpy(float) for name in ("p_fake", "p_fake_old"))
+    return mcnemar_exact(_right(is_fake, after), _right(is_fake, before))

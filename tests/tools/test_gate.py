@@ -109,8 +109,9 @@ def test_variants_of_one_side_are_named_and_pass() -> None:
     [
         ({"acuracy": 0.1}, "params.yaml: gate.acuracy: unknown metric; did you mean 'accuracy'?"),
         (
-            {"roc_auc": "beyond_interval"},
-            "params.yaml: gate.roc_auc: 'beyond_interval' is for accuracy only; name the largest "
+            {"accuracy_perturbed": "beyond_interval"},
+            "params.yaml: gate.accuracy_perturbed: 'beyond_interval' is for accuracy, "
+            "brier_score_calibrated, roc_auc and average_precision only; name the largest "
             "fall allowed instead",
         ),
         *(
@@ -175,3 +176,15 @@ def test_the_exit_status_tells(tmp_path: Path) -> None:
 def test_what_could_not_be_checked_at_all_does_not_pass(results: list[str], expected: bool) -> None:
     rows = [Check(result, "base", "accuracy", 0.7, 0.7, 0.0, "0.1") for result in results]
     assert passes(rows) == expected
+
+
+def test_of_brier_scores_a_rise_beyond_the_interval_is_refused() -> None:
+    """Forty images, each a little further off: no resample of them is better."""
+    sides = [
+        revision(name, {"base": {"brier_score_calibrated": score}}, base=[p] * 40)
+        for name, p, score in (("main", 0.9, 0.01), ("workspace", 0.8, 0.04))
+    ]
+    found = check(sides[0], sides[1], "base", "brier_score_calibrated", "beyond_interval")
+    assert (found.result, found.tolerance) == ("failed", "beyond_interval (0.030 to 0.030)")
+    back = check(sides[1], sides[0], "base", "brier_score_calibrated", "beyond_interval")
+    assert back.result == "ok"

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from stages.command import InputError
 from tests.helpers import Project, edit_params
@@ -166,7 +167,8 @@ def test_other_test_images_make_no_pairs(changes: dict, difference: str) -> None
             revisions.pair(old, new, "base")
         text = review.review(old, new._replace(metrics={"base": {"accuracy": 0.75}}), [], Path())
         assert f"({difference})" in text
-        assert "| base | 0.500 → 0.750 | +0.250 |  | not tested |" in text
+        assert "| base | accuracy | 0.500 | 0.750 | +0.250 |" in text
+        assert "| base |  | not tested |" in text
 
 
 def test_changed_verdicts_are_counted_at_each_models_threshold(workspace: Path) -> None:
@@ -235,14 +237,16 @@ def test_added_and_removed_variants_are_named() -> None:
     text = review.review(old, new, ["train@wide"], Path())
     assert "Unchanged: base. Added: wide. Removed: gone." in text
     assert "**dvc.lock does not match the code**: stage train@wide would run" in text
-    assert "| wide | 0.625 |" in text
+    assert "| wide | accuracy | none | 0.625 |  |" in text
+    assert "| wide | ROC AUC |" not in text
     assert "predictions of wide" in text
 
 
 def test_a_metric_that_one_side_lacks_is_none() -> None:
     new = revision("workspace", metrics={"base": {"roc_auc": 0.75}})
     text = review.review(revision(), new, [], Path())
-    assert "| base | 0.500 → none | none → 0.750 | none |" in text
+    assert "| base | accuracy | 0.500 | none |  |" in text
+    assert "| base | ROC AUC | none | 0.750 |  |" in text
 
 
 def test_a_table_in_another_form_does_not_stop_the_rest(workspace: Path) -> None:
@@ -354,3 +358,28 @@ def test_changed_verdicts_are_tested_at_the_models_own_threshold(tmp_path: Path)
     paired = {"base": revisions.pair(before, after, "base")}
     text = "\n".join(verdicts.verdicts_section(before, paired, tmp_path))
     assert "| base | 3 | 12 | 15 | 0.035 |" in text
+
+
+def test_intervals_of_rankings_are_scikit_learns_metrics_over_paired_resamples() -> None:
+    """Both models see the same resample: what moves both alike is no difference."""
+    random = np.random.default_rng(0)
+    labels = "".join(random.choice(list("FR"), 200))
+    truth = np.array([label == "F" for label in labels])
+    old = np.clip(0.5 + 0.1 * truth + random.normal(0, 0.2, 200), 0, 1)
+    new = np.clip(old + np.where(truth, 0.1, -0.1), 0, 1)
+    before = revision(predictions={"base": predictions(list(old), labels)})
+    after = revision("workspace", predictions={"base": predictions(list(new), labels)})
+    paired = revisions.pair(before, after, "base")
+    for metric, measure in {
+        "roc_auc": roc_auc_score,
+        "average_precision": average_precision_score,
+        "brier_score_calibrated": brier_score_loss,
+    }.items():
+        found = revisions.difference(paired, metric)
+        assert found.mean == pytest.approx(measure(truth, new) - measure(truth, old))
+        drawn = [random.integers(0, 200, 200) for _ in range(500)]
+        rises = [measure(truth[i], new[i]) - measure(truth[i], old[i]) for i in drawn]
+        expected = np.percentile(rises, [2.5, 97.5])
+        assert [found.low, found.high] == pytest.approx(expected, abs=0.012), metric
+    same = revisions.pair(before, before, "base")
+    assert revisions.difference(same, "roc_auc") == (0, 0, 0)
