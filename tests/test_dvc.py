@@ -69,7 +69,7 @@ def test_an_experiment_is_compared_and_applied(project: Project) -> None:
     assert "configs/base.yaml" not in params
 
     metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
-    assert set(metrics) == {"metrics/sgd.json"}
+    assert set(metrics) == {"metrics/sgd.json", "metrics/robustness/sgd.json"}
     assert "loss" in metrics["metrics/sgd.json"]
 
     project.run("git", "checkout", "--", ".")
@@ -199,9 +199,9 @@ def test_data_in_each_of_dvcs_forms(project: Project) -> None:
     shutil.unpack_archive(project.root / "data/small.zip", project.root / "data/folder")
     project.run("dvc", "add", "data/folder")
     _use(project, "data/folder")
-    assert set(project.repro()) == {"source", "preprocess", "external"}
+    assert set(project.repro()) == {"source", "preprocess", "external", "report"}
     changed = {path for path, digest in project.outputs().items() if before[path] != digest}
-    assert changed == {"reports/data.md"}, "the page names the data set"
+    assert changed == {"reports/data.md", "reports/index.html"}, "the pages name the data set"
 
     (project.root / "data/small.zip").rename(project.root / "data/my set.zip")
     _use(project, "data/my set.zip")

@@ -53,7 +53,10 @@ def test_a_nested_key_of_a_variant_keeps_its_neighbours() -> None:
             {"augmentation": {"flipp": "none"}},
             "augmentation.flipp: unknown key; did you mean 'flip'?",
         ),
-        ({"conv_layers": [{"filter": 3}]}, "conv_layers.0.filters: missing (and 1 more)"),
+        (
+            {"conv_layers": [{"filter": 3}]},
+            "conv_layers.0.filter: unknown key; did you mean 'filters'? (and 1 more)",
+        ),
         (
             {"conv_layers": [{"filters": 3, "kernel": 3}]},
             "conv_layers.0.kernel: unknown key; did you mean 'kernel_size'?",
