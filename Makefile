@@ -26,7 +26,7 @@ measured@%: trained@%
 	dvc --wait-for-lock repro --single-item evaluate@$* robustness@$*
 
 .PHONY: test
-test: .venv/tests ## set up, check the code, run all tests (about 8 minutes on two cores)
+test: .venv/tests ## set up, check the code, run all tests (about 15 minutes on two cores)
 	ruff check .
 	ruff format --check .
 	mypy stages tests benchmarks tools
