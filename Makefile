@@ -34,7 +34,7 @@ test: .venv/tests ## set up, check the code, run all tests (about 15 minutes on 
 
 .PHONY: test-quick
 test-quick: .venv/tests ## only the tests that train nothing through DVC
-	pytest -m 'not slow'
+	pytest -m 'not slow' --numprocesses auto
 
 .PHONY: benchmark
 benchmark: .venv/pipeline ## time a cold run, each stage and a run with nothing to do

@@ -12,6 +12,8 @@ from tests.conftest import Visit
 from tests.helpers import Project, edit_params, png
 from tools.offline_plots import in_html
 
+pytestmark = pytest.mark.slow  # the project that is shown is trained first
+
 TITLES = [
     "accuracy",
     "metrics",
@@ -184,7 +186,6 @@ def test_nothing_of_the_report_is_closed_on_paper(
     assert page.evaluate(closed) == 0
 
 
-@pytest.mark.slow
 def test_a_page_of_differences_shows_both_revisions(
     project: Project, visit: Callable[..., Visit]
 ) -> None:

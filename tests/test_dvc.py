@@ -116,6 +116,7 @@ def test_a_temporary_experiment_gives_the_bytes_of_the_workspace(
         assert after[path] == before[path]
 
 
+@pytest.mark.slow
 def test_every_plot_shows_every_variant(project: Project) -> None:
     plots = json.loads(project.run("dvc", "plots", "show", "--json").stdout)
     assert "errors" not in plots
