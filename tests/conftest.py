@@ -7,18 +7,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from tests.helpers import CIFAKE, TWO_VARIANTS, Project, new_project, small_data_set
 
 
 @pytest.fixture(scope="session")
-def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished_project(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
     """A project with two variants, reproduced and committed. Do not change it: copy it."""
+    if worker_id == "master":  # of pytest without --numprocesses
+        return _finish(tmp_path_factory.mktemp("finished"))
+    # Whichever process comes first makes it, the others wait for it.
+    folder = tmp_path_factory.getbasetemp().parent / "finished"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            folder.mkdir()
+            _finish(folder)
+            (folder / "done").touch()
+    return Project(folder / "project")
+
+
+def _finish(folder: Path) -> Project:
     files = small_data_set({"train": 40, "validation": 10, "test": 20})
     # One training image is also in test, so that the promise about the test split can fail.
     files["train/REAL/copy.png"] = files["test/REAL/0000.png"]
-    project = new_project(tmp_path_factory.mktemp("finished") / "project", files, TWO_VARIANTS)
+    project = new_project(folder / "project", files, TWO_VARIANTS)
     project.repro()
     project.commit("reproduce")
     return project

@@ -133,6 +133,19 @@ class Project:
         shutil.copytree(self.root, root, symlinks=True)
         return Project(root)
 
+    def clone_to(self, root: Path) -> "Project":
+        """Return a clone of the project, as Git makes it: without what DVC keeps."""
+        self.run("git", "clone", "--quiet", str(self.root), str(root))
+        clone = Project(root)
+        clone.configure()
+        return clone
+
+    def configure(self) -> None:
+        """Give the clone a user of Git and a place of its own for DVC's site cache."""
+        self.run("git", "config", "user.name", self.root.name)
+        self.run("git", "config", "user.email", "test@example.com")
+        self.run("dvc", "config", "--local", "core.site_cache_dir", f"{self.root}-site-cache")
+
 
 def stages_run(output: str) -> list[str]:
     """Return the stages that DVC's `output` says it ran (not: restored from the run cache)."""
@@ -162,9 +175,7 @@ def new_project(root: Path, files: dict[str, bytes], changes: dict) -> Project:
     edit_params(root, {"external.path": changes["source.path"], **changes})
     project = Project(root)
     project.run("git", "init", "--quiet", "--initial-branch", "main")
-    project.run("git", "config", "user.name", "Test")
-    project.run("git", "config", "user.email", "test@example.com")
-    project.run("dvc", "config", "core.site_cache_dir", str(root.parent / "site-cache"))
+    project.configure()
     project.run("git", "add", "--force", "data/small.zip")
     project.commit("start")
     return project
