@@ -175,7 +175,7 @@ def test_a_teammate_pulls_and_runs_nothing(project: Project, tmp_path: Path) -> 
     project.run("dvc", "push")
     clone = Project(tmp_path / "clone")
     project.run("git", "clone", "--quiet", str(project.root), str(clone.root))
-    clone.run("dvc", "pull", "--allow-missing")
+    clone.run("dvc", "pull")
     assert clone.repro() == []
     edit_params(clone.root, {"variants.sgd.learning_rate": 0.02})
     assert set(clone.repro()) == {"configure", *SGD, "compare", "report"}
