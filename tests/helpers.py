@@ -101,15 +101,20 @@ class Project:
         self, *command: str, check: bool = True, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run `command` in the project, as a user would with the environment activated."""
-        scripts = str(Path(sys.executable).parent)
-        path = scripts + os.pathsep + os.environ["PATH"]
-        environment = {**os.environ, "PATH": path, **(env or {})}
+        environment = self.environment() | (env or {})
         result = subprocess.run(
             command, cwd=self.root, env=environment, text=True, capture_output=True, check=False
         )
         if check and result.returncode:
             pytest.fail(f"{' '.join(command)}\n{result.stdout}\n{result.stderr}")
         return result
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a command where the virtual one is activated."""
+        return {
+            **os.environ,
+            "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"],
+        }
 
     def repro(self, *arguments: str) -> list[str]:
         """Run `dvc repro`; return the stages that ran, in order."""

@@ -1,0 +1,273 @@
+"""docs/remotes.md: what one has computed, nobody computes again, whatever the remote is."""
+
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from stages.params import read_yaml
+from tests.guides import servers
+from tests.guides.guide import Guide
+from tests.helpers import REPOSITORY, Project, edit_params, stages_run
+
+pytestmark = pytest.mark.slow
+SGD = ["configure", "train@sgd", "evaluate@sgd", "robustness@sgd", "compare", "report"]
+OBJECT = re.compile(r"files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?|runs/[0-9a-f]{2}/.*[0-9a-f]{64}")
+UP_TO_DATE = "Data and pipelines are up to date."
+
+
+@dataclass
+class Team:
+    """Ada, who has reproduced and named a remote, the folder behind it, and the guide for it."""
+
+    ada: Project
+    storage: Path
+    guide: Guide
+
+    def clone(self, name: str) -> Project:
+        """Return a new clone of what is in Git for everybody."""
+        origin = Project(self.ada.root.parent / "origin.git")
+        return origin.clone_to(self.ada.root.parent / name)
+
+
+def hash_of(file: Path) -> str:
+    """Return the MD5 of `file`, by which DVC names it."""
+    return hashlib.md5(file.read_bytes()).hexdigest()
+
+
+def object_name(md5: str) -> str:
+    """Return where a cache or a remote has the object of hash `md5`."""
+    return f"files/md5/{md5[:2]}/{md5[2:]}"
+
+
+def objects(folder: Path) -> set[str]:
+    """Return the names of all objects and remembered runs in the cache or remote `folder`."""
+    names = (str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+    return {name for name in names if OBJECT.fullmatch(name)}
+
+
+def damaged_objects(folder: Path) -> list[str]:
+    """Return the names of the objects in `folder` that are not what their names say."""
+    names = [name for name in objects(folder) if name.startswith("files")]
+    return [n for n in names if object_name(hash_of(folder / n)) != n.removesuffix(".dir")]
+
+
+@contextmanager
+def background(project: Project, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """Run `command` in the project, as the leader of a group of processes, beside the block."""
+    with subprocess.Popen(
+        command,
+        cwd=project.root,
+        env=project.environment(),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield process
+
+
+def ada_of(project: Project) -> Project:
+    """Return `project` with a repository for everybody beside it."""
+    # Most clones are without the study's archive, whose hash alone is here.
+    shutil.copy2(REPOSITORY / "data/cifake-800.zip.dvc", project.root / "data")
+    project.commit("Know the study's archive")
+    origin = str(project.root.parent / "origin.git")
+    project.run("git", "init", "--quiet", "--bare", "--initial-branch", "main", origin)
+    project.run("git", "remote", "add", "origin", origin)
+    return project
+
+
+@pytest.fixture
+def team_on(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Team]]:
+    """A function that has Ada name a remote of one kind as the guide says."""
+    # The user of the SSH server must be able to pass.
+    base = tmp_path_factory.mktemp("storage")
+    for folder in (base, *base.parents[:2]):
+        folder.chmod(0o755)
+    ada = ada_of(project)
+    with ExitStack() as stack:
+
+        def team(kind: str) -> Team:
+            if kind == "folder":
+                storage = base / "dvc"
+                guide = Guide("remotes.md", {"/srv/dvc": str(storage)})
+                guide.follow("A folder that all can reach", ada)
+            elif kind == "SSH":
+                storage = base / "server/dvc"
+                stack.enter_context(servers.ssh(storage, base / "home"))
+                monkeypatch.setenv("HOME", str(base / "home"))
+                guide = Guide("remotes.md", {"/srv/dvc": str(storage)})
+                guide.follow("A machine that is reached by SSH", ada)
+            else:
+                storage = base / "buckets/our-team/photographs"
+                storage.parent.mkdir(parents=True)
+                url = stack.enter_context(servers.s3(base / "buckets"))
+                for name, value in servers.SECRETS.items():
+                    monkeypatch.setenv(name, value)
+                names = {"https://s3.example.org": url, "/srv/dvc": str(storage)}
+                guide = Guide("remotes.md", names)
+                guide.follow("A store that speaks S3", ada)
+            guide.follow("Whichever it is", ada)
+            return Team(ada, storage, guide)
+
+        yield team
+
+
+@pytest.mark.parametrize("kind", ["folder", "SSH", "S3"])
+def test_what_one_has_computed_nobody_computes_again(
+    team_on: Callable[[str], Team], kind: str
+) -> None:
+    team = team_on(kind)
+    ada, guide = team.ada, team.guide
+    guide.follow("Give everything away", ada)
+
+    bob = team.clone("bob")
+    (taken,) = guide.follow("Take everything", bob)
+    assert stages_run(taken) == []
+    assert "Data and pipelines are up to date." in taken
+    for path in ("models/base.h5", "models/sgd.h5"):
+        assert hash_of(bob.root / path) == ada.outputs()[path]
+
+    (changed,) = guide.follow("Change one model", bob)
+    assert sorted(stages_run(changed)) == sorted(SGD)
+    guide.follow("Give one experiment away", bob)
+
+    *_, applied = guide.follow("Take a colleague's experiment", ada)
+    assert "faster" in applied
+    assert stages_run(applied) == []
+    assert hash_of(ada.root / "models/sgd.h5") == bob.outputs()["models/sgd.h5"]
+    assert ada.lock() == bob.lock()
+
+    # The branch is there for whoever takes it, with the run that led to it.
+    eve = team.clone("eve")
+    eve.run("git", "switch", "--quiet", "faster")
+    (taken,) = guide.follow("Take everything", eve)
+    assert stages_run(taken) == []
+    eve.run("git", "switch", "--quiet", "main")
+    edit_params(eve.root, {"variants.sgd.learning_rate": 0.02})
+    assert eve.repro("train@sgd") == ["configure"]
+    assert eve.outputs()["models/sgd.h5"] == bob.outputs()["models/sgd.h5"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "SSH", "S3"])
+def test_pushes_at_once_cut_off_and_damaged(team_on: Callable[[str], Team], kind: str) -> None:
+    team = team_on(kind)
+    ada, guide = team.ada, team.guide
+
+    # Killed as soon as the first object has arrived, then run again.
+    with background(ada, "dvc", "push", "--run-cache", "--jobs", "1") as push:
+        while not objects(team.storage):
+            assert push.poll() is None, "pushed before it could be killed"
+        os.killpg(push.pid, signal.SIGKILL)
+    sent = objects(team.storage)
+    guide.follow("A push was cut off", ada)
+    assert sent < objects(team.storage)
+    guide.follow("Give everything away", ada)
+    bob = team.clone("bob")
+    bob.run("dvc", "pull")
+    assert bob.run("dvc", "status", "--json", *bob.lock()).stdout.strip() == "{}"
+
+    # Two push at once, each something that the other has not, and something that both have.
+    both = {"ada": ada, "bob": bob}
+    for name, clone in both.items():
+        (clone.root / "notes").mkdir()
+        (clone.root / "notes/same.txt").write_text("the same\n")
+        (clone.root / "notes/own.txt").write_text(f"of {name}\n")
+        clone.run("dvc", "add", "notes")
+    with (
+        background(both["ada"], "dvc", "push", "notes") as first,
+        background(both["bob"], "dvc", "push", "notes") as second,
+    ):
+        assert first.wait() == 0
+        assert second.wait() == 0
+    for clone in both.values():
+        folder = read_yaml(clone.root / "notes.dvc")["outs"][0]["md5"]
+        files = [hash_of(clone.root / "notes" / name) for name in ("own.txt", "same.txt")]
+        assert set(map(object_name, [folder, *files])) < objects(team.storage)
+    assert damaged_objects(team.storage) == []
+
+    # An object changes on the storage, and keeps its size and rights.
+    md5 = ada.outputs()["models/sgd.h5"]
+    damaged = team.storage / object_name(md5)
+    rights = damaged.stat().st_mode
+    damaged.chmod(0o644)
+    content = bytearray(damaged.read_bytes())
+    content[5000] ^= 1
+    damaged.write_bytes(content)
+    damaged.chmod(rights)
+    eve = team.clone("eve")
+    pulled = eve.run("dvc", "pull", check=False)
+    assert pulled.returncode == 1
+    assert "Checkout failed for following targets:\nmodels/sgd.h5\n" in pulled.stderr
+    assert not (eve.root / "models/sgd.h5").exists()
+    assert object_name(md5) not in objects(eve.root / ".dvc/cache")
+    fetched = eve.run("dvc", "fetch", "--verbose", check=False)
+    corrupted = eve.root / ".dvc/cache" / object_name(md5)
+    assert f"corrupted cache file '{corrupted}'" in fetched.stdout + fetched.stderr
+
+    if kind != "S3":  # whose server would not know of a file that was removed from its folder
+        guide.follow("Something in the remote is damaged", ada)
+        eve.run("dvc", "pull")
+        assert hash_of(eve.root / "models/sgd.h5") == md5
+
+
+def test_a_web_server_serves_what_a_folder_holds(
+    team_on: Callable[[str], Team], tmp_path: Path
+) -> None:
+    team = team_on("folder")
+    ada = team.ada
+    team.guide.follow("Give everything away", ada)
+    bob = team.clone("bob")
+    with servers.https(team.storage, tmp_path / "authority.pem") as url:
+        guide = Guide("remotes.md", {"https://data.example.org/dvc": url})
+        guide.follow("A web server, to read only", bob)
+        refused = bob.run("dvc", "pull", "--remote", "public", check=False)
+        assert refused.returncode == 1  # a server that nobody vouches for
+        assert not (bob.root / "models/sgd.h5").exists()
+        certificate = str(tmp_path / "authority.pem")
+        bob.run("dvc", "remote", "modify", "public", "ssl_verify", certificate)
+        bob.run("dvc", "pull", "--remote", "public")
+        assert bob.repro() == []
+        assert hash_of(bob.root / "models/sgd.h5") == ada.outputs()["models/sgd.h5"]
+
+        (bob.root / "note.txt").write_text("a note\n")
+        bob.run("dvc", "add", "note.txt")
+        push = bob.run("dvc", "push", "--remote", "public", "note.txt", check=False)
+        assert push.returncode == 1
+        assert "Method Not Allowed" in push.stderr
+
+
+def test_a_clone_without_data_tells_and_fetches_only_what_it_needs(
+    team_on: Callable[[str], Team],
+) -> None:
+    team = team_on("folder")
+    team.guide.follow("Give everything away", team.ada)
+    bob = team.clone("bob")
+    assert UP_TO_DATE in team.guide.follow("Is dvc.lock current?", bob)[0]
+    edit_params(bob.root, {"variants.sgd.learning_rate": 0.02})
+    assert stages_run(bob.run("dvc", "repro", "--dry", "--allow-missing", check=False).stdout)
+
+    (measured,) = team.guide.follow("Fetch only what a change needs", bob)
+    assert stages_run(measured) == SGD[:4]
+    assert "sgd.json" in bob.run("dvc", "metrics", "diff").stdout
+    fetched = objects(bob.root / ".dvc/cache")
+    made = bob.outputs()
+    outputs = {path for path, md5 in made.items() if object_name(md5) in fetched}
+    images = {f"data/processed/{split}" for split in ("train", "validation", "test")}
+    others = {"data/manifest.csv", "data/external"}
+    assert outputs == images | others | {path for path in made if "sgd" in path}
+
+    *_, compared = team.guide.follow("Fetch what the comparison needs", bob)
+    assert {"compare", "report"} <= set(stages_run(compared))
+    assert bob.repro() == []
