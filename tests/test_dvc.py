@@ -46,6 +46,18 @@ def test_the_expanded_pipeline_is_the_golden_one() -> None:
     assert text == GOLDEN.read_text()
 
 
+def test_each_variant_can_be_registered_and_nothing_else() -> None:
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    artifacts = Repo(str(REPOSITORY)).artifacts.read()["dvc.yaml"]
+    assert {name: artifact.path for name, artifact in artifacts.items()} == {
+        variant: f"models/{variant}.h5" for variant in params["variants"]
+    }
+    assert {artifact.type for artifact in artifacts.values()} == {"model"}
+    assert all(artifact.labels for artifact in artifacts.values())
+    descriptions = {artifact.desc for artifact in artifacts.values()}
+    assert len(descriptions) == len(artifacts), "each says what differs"
+
+
 def test_the_committed_lock_belongs_to_the_committed_code() -> None:
     """Every hash of code and parameters in dvc.lock is that of the files in this repository."""
     result = Project(REPOSITORY).run("dvc", "status", "--json")
