@@ -23,7 +23,7 @@ trained@%:
 	dvc --wait-for-lock repro --single-item train@$*
 
 measured@%: trained@%
-	dvc --wait-for-lock repro --single-item evaluate@$* robustness@$*
+	dvc --wait-for-lock repro --single-item evaluate@$* robustness@$* card@$*
 
 .PHONY: test
 test: .venv/tests ## set up, check the code, run all tests (about 15 minutes on two cores)

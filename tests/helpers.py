@@ -171,7 +171,7 @@ def new_project(root: Path, files: dict[str, bytes], changes: dict) -> Project:
         if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "dvc.lock", "data/")):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, root / name)
-    for folder in ("configs", "metrics", "reports"):
+    for folder in ("configs", "metrics", "models", "reports"):
         shutil.rmtree(root / folder, ignore_errors=True)
     (root / "data").mkdir()
     write_zip(root / "data/small.zip", files)

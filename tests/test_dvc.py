@@ -13,7 +13,8 @@ from dvc.repo import Repo
 from tests.helpers import REPOSITORY, Project, edit_params, new_project, small_data_set, stages_run
 
 GOLDEN = Path(__file__).parent / "golden/pipeline.yaml"
-SGD = {"train@sgd", "evaluate@sgd", "robustness@sgd"}
+SGD = {"train@sgd", "evaluate@sgd", "robustness@sgd", "card@sgd"}
+CARDS = {"card@base", "card@sgd"}
 
 
 def test_the_expanded_pipeline_is_the_golden_one() -> None:
@@ -43,6 +44,18 @@ def test_the_expanded_pipeline_is_the_golden_one() -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(text)
     assert text == GOLDEN.read_text()
+
+
+def test_each_variant_can_be_registered_and_nothing_else() -> None:
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    artifacts = Repo(str(REPOSITORY)).artifacts.read()["dvc.yaml"]
+    assert {name: artifact.path for name, artifact in artifacts.items()} == {
+        variant: f"models/{variant}.h5" for variant in params["variants"]
+    }
+    assert {artifact.type for artifact in artifacts.values()} == {"model"}
+    assert all(artifact.labels for artifact in artifacts.values())
+    descriptions = {artifact.desc for artifact in artifacts.values()}
+    assert len(descriptions) == len(artifacts), "each says what differs"
 
 
 def test_the_committed_lock_belongs_to_the_committed_code() -> None:
@@ -186,7 +199,7 @@ def test_back_to_an_earlier_value_trains_nothing(project: Project) -> None:
     edit_params(project.root, {"variants.sgd.learning_rate": 0.02})
     project.repro()
     edit_params(project.root, {"variants.sgd.learning_rate": 0.01})
-    assert set(project.repro()) == {"configure", "compare", "report"}
+    assert set(project.repro()) == {"configure", "card@sgd", "compare", "report"}
 
 
 @pytest.mark.slow
@@ -200,9 +213,10 @@ def test_data_in_each_of_dvcs_forms(project: Project) -> None:
     shutil.unpack_archive(project.root / "data/small.zip", project.root / "data/folder")
     project.run("dvc", "add", "data/folder")
     _use(project, "data/folder")
-    assert set(project.repro()) == {"source", "preprocess", "external", "report"}
+    assert set(project.repro()) == {"source", "preprocess", "external", *CARDS, "report"}
     changed = {path for path, digest in project.outputs().items() if before[path] != digest}
-    assert changed == {"reports/data.md", "reports/index.html"}, "the pages name the data set"
+    pages = {"models/base.md", "models/sgd.md", "reports/data.md", "reports/index.html"}
+    assert changed == pages, "they name the data set"
 
     (project.root / "data/small.zip").rename(project.root / "data/my set.zip")
     _use(project, "data/my set.zip")
@@ -272,7 +286,8 @@ def test_base_learns_from_the_studys_images(cifake_800: Path, tmp_path: Path) ->
 def test_another_seed_is_one_more_run_of_the_same_model(project: Project) -> None:
     seeds = [f"-S=+variants.base-{seed}.seed={seed}" for seed in (2, 3)]
     ran = stages_run(project.run("dvc", "exp", "run", *seeds).stdout)
-    new = {f"{stage}@base-{n}" for stage in ("train", "evaluate", "robustness") for n in (2, 3)}
+    of_each = ("train", "evaluate", "robustness", "card")
+    new = {f"{stage}@base-{n}" for stage in of_each for n in (2, 3)}
     assert set(ran) == {"configure", *new, "compare", "report"}
     report = json.loads((project.root / "reports/comparison.json").read_text())
     assert {name: model["runs"] for name, model in report["models"].items()} == {

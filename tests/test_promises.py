@@ -25,9 +25,10 @@ from tests.helpers import (
 
 pytestmark = pytest.mark.slow
 
-SGD = {"train@sgd", "evaluate@sgd", "robustness@sgd"}
-BASE = {"train@base", "evaluate@base", "robustness@base"}
-WIDE = {"train@wide", "evaluate@wide", "robustness@wide"}
+SGD = {"train@sgd", "evaluate@sgd", "robustness@sgd", "card@sgd"}
+BASE = {"train@base", "evaluate@base", "robustness@base", "card@base"}
+WIDE = {"train@wide", "evaluate@wide", "robustness@wide", "card@wide"}
+CARDS = {"card@base", "card@sgd"}
 END = {"compare", "report"}
 TABLES = [
     "accuracy",
@@ -55,11 +56,11 @@ EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
     ),
     "validation_steps, which changes curves but no model": (
         {"train.validation_steps": 1},
-        {"configure", "train@base", "train@sgd", *END},
+        {"configure", "train@base", "train@sgd", *CARDS, *END},
         set(),
     ),
     "source, the manifest stays": ({"source.validation_fraction": 0.3}, {"source"}, set()),
-    "the audit": ({"source.audit.short_cuts": "off"}, {"source", "report"}, set()),
+    "the audit": ({"source.audit.short_cuts": "off"}, {"source", *CARDS, "report"}, set()),
     "decode, the pixels stay": (
         {"decode.max_pixels": 2000},
         {"source", "preprocess", "external"},
@@ -67,17 +68,17 @@ EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
     ),
     "the other data set": (
         {"external.path": "data/other.zip"},
-        {"external", "robustness@base", "robustness@sgd", *END},
+        {"external", "robustness@base", "robustness@sgd", *CARDS, *END},
         set(),
     ),
     "evaluate": (
         {"evaluate.batch_size": 7},
         {"evaluate@base", "evaluate@sgd", "robustness@base", "robustness@sgd"},
-        END,
+        CARDS | END,
     ),
     "robustness": (
         {"robustness.blur_sigma": [3.0]},
-        {"robustness@base", "robustness@sgd", *END},
+        {"robustness@base", "robustness@sgd", *CARDS, *END},
         set(),
     ),
     "compare": ({"compare.baseline": "sgd"}, END, set()),
@@ -155,7 +156,7 @@ def _turn(value: Any) -> Any:
 def test_reproducing_by_force_gives_the_same_lock(project: Project) -> None:
     before = (project.root / "dvc.lock").read_text()
     ran = project.repro("--force", "--no-run-cache")
-    assert len(ran) == 4 + 2 * 3 + 2
+    assert len(ran) == 4 + 2 * 4 + 2
     assert (project.root / "dvc.lock").read_text() == before
 
 
@@ -175,7 +176,7 @@ def test_same_bytes_elsewhere_in_another_order_with_a_neighbour_on_one_core(
     project.run("taskset", "--cpu-list", "0", "dvc", "repro", env=environment)
     expected, found = finished_project.outputs(), project.outputs()
     same = [path for path in expected if re.search(r"(base|sgd)(\.|$)|^data/|reports/data", path)]
-    assert len(same) == 4 + 3 + 1 + 2 * 8
+    assert len(same) == 4 + 3 + 1 + 2 * 9
     assert {path: found[path] for path in same} == {path: expected[path] for path in same}
 
 
@@ -265,7 +266,8 @@ def test_cheap_stages_never_import_tensorflow(project: Project, tmp_path: Path) 
         (poisoned / name).mkdir(parents=True)
         (poisoned / name / "__init__.py").write_text("raise ImportError('poisoned')")
     commands = {name: stage["cmd"] for name, stage in project.lock().items()}
-    for name in ("source", "preprocess", "external", "configure", *sorted(END), "train@base"):
+    cheap = {"source", "preprocess", "external", "configure", "card@base", *END}
+    for name in (*sorted(cheap), "train@base"):
         result = project.run(
             *shlex.split(commands[name]), check=False, env={"PYTHONPATH": str(poisoned)}
         )
@@ -317,7 +319,7 @@ def test_a_wrong_value_is_one_line_and_leaves_earlier_outputs(project: Project) 
             if p.endswith(".h5") or p.startswith(("reports", "configs", "plots/all"))
         }
         (project.root / "params.yaml").write_text(good)
-        assert set(project.repro()) <= {"source", "configure", *END}, "nothing trains again"
+        assert set(project.repro()) <= {"source", "configure", *CARDS, *END}, "nothing trains again"
         after = _files(project.root)
         kept = {p: h for p, h in before.items() if p.startswith(("data", "models", "me", "re"))}
         assert {p: after.get(p) for p in kept} == kept

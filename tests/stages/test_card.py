@@ -1,0 +1,196 @@
+"""card: the page of a model, read as people and the Hugging Face Hub read it."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from markdown_it import MarkdownIt
+
+from stages import calibration, card
+from stages.calibration import Calibration
+from stages.command import InputError
+from stages.perturb import RobustnessParams, perturbations
+from tests.helpers import REPOSITORY, default_block, edit_params
+from tests.stages.test_report import cells
+
+INPUTS = (
+    "params.yaml",
+    "configs/base.yaml",
+    "metrics/base.json",
+    "metrics/robustness/base.json",
+    "reports/data.json",
+)
+EXTERNAL = {
+    "external_images": 1200,
+    "external_accuracy": 0.61,
+    "external_accuracy_at_threshold": 0.62,
+    "external_accuracy_low": 0.58,
+    "external_accuracy_high": 0.64,
+    "external_roc_auc": 0.71,
+}
+
+
+@pytest.fixture
+def write(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+    """A function that writes the card of `base`, from this repository's results, and returns it."""
+    for name in INPUTS:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, name)
+    Path("models").mkdir()
+    Path("models/base.h5").write_bytes(b"a network")
+    calibration.write(Calibration(temperature=2.5, threshold=0.25), Path("models/base.json"))
+    monkeypatch.setattr("sys.argv", ["stages.card", "base"])
+
+    def write_card() -> str:
+        card.main()
+        return Path("models/base.md").read_text(encoding="utf-8")
+
+    return write_card
+
+
+def read(path: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(Path(path).read_text())
+    return content
+
+
+def change(path: str, **values: Any) -> None:
+    Path(path).write_text(json.dumps(read(path) | values))
+
+
+def about(page: str) -> ModelCardData:
+    """Return what the hub knows about a model with this page."""
+    data = ModelCard(page).data
+    assert isinstance(data, ModelCardData)
+    return data
+
+
+def results(page: str) -> list[EvalResult]:
+    found = about(page).eval_results
+    assert found is not None
+    return found
+
+
+def rows(page: str) -> list[list[str]]:
+    """Return the rows of the page's tables."""
+    return cells("\n".join(line for line in page.splitlines() if line.startswith("|")))
+
+
+def test_the_hub_reads_the_metrics(write: Callable[[], str]) -> None:
+    page = write()
+    model = about(page)
+    assert (model.model_name, model.library_name) == ("base", "keras")
+    assert model.pipeline_tag == "image-classification"
+    assert model.license is None, "this repository names none"
+    metrics = read("metrics/base.json")
+    assert {result.metric_type: result.metric_value for result in results(page)} == {
+        name: metrics[name] for name in model.metrics or []
+    }
+    places = {(result.dataset_name, result.dataset_split) for result in results(page)}
+    assert places == {("data/demo.zip", "test")}
+    weighted = [result.metric_type for result in results(page) if result.metric_args]
+    assert weighted == ["precision", "recall", "f1"]
+
+
+def test_the_hubs_own_writer_would_write_the_same_results(write: Callable[[], str]) -> None:
+    change("metrics/robustness/base.json", **EXTERNAL)
+    page = write()
+    written = yaml.safe_load(page.split("---\n")[1])
+    assert about(page).to_dict()["model-index"] == written["model-index"]
+
+
+def test_other_images_are_a_result_of_their_own(write: Callable[[], str]) -> None:
+    change("metrics/robustness/base.json", **EXTERNAL)
+    edit_params(Path(), {"external.path": "data/holiday.zip"})
+    page = write()
+    elsewhere = [result for result in results(page) if result.dataset_name == "data/holiday.zip"]
+    found = {result.metric_type: result.metric_value for result in elsewhere}
+    assert found == {"accuracy": 0.61, "roc_auc": 0.71}
+    row = ["accuracy on 1,200 images of `data/holiday.zip`", "0.610 (0.580 to 0.640)"]
+    assert row in rows(page)
+
+
+def test_people_read_the_same_numbers(write: Callable[[], str]) -> None:
+    page = write()
+    metrics, robustness = read("metrics/base.json"), read("metrics/robustness/base.json")
+    shown = {row[0]: row[1] for row in rows(page)}
+    assert shown["accuracy"] == (
+        f"{metrics['accuracy']:.3f} "
+        f"({metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f})"
+    )
+    assert shown["log loss, as trained → calibrated"] == (
+        f"{metrics['loss']:.3f} → {metrics['loss_calibrated']:.3f}"
+    )
+    assert shown["accuracy on perturbed images"] == f"{robustness['accuracy_perturbed']:.3f}"
+    assert shown["accuracy under JPEG compression"] == f"{robustness['accuracy_jpeg']:.3f}"
+    assert "divided by 2.500; from a p_fake of\n  0.250 on" in page
+
+
+def test_every_kind_of_perturbation_has_its_words() -> None:
+    params = default_block("robustness", RobustnessParams)
+    kinds = {kind.lower() for kind, *_ in perturbations(params)} - {"none"}
+    assert set(card.KINDS) == kinds
+
+
+def test_the_configuration_is_whole(write: Callable[[], str]) -> None:
+    fences = [t for t in MarkdownIt().parse(write()) if t.type == "fence" and t.info == "yaml"]
+    (config,) = [yaml.safe_load(fence.content) for fence in fences]
+    assert config == yaml.safe_load(Path("configs/base.yaml").read_text())
+
+
+def test_the_card_says_which_file_it_belongs_to(write: Callable[[], str]) -> None:
+    assert hashlib.md5(b"a network").hexdigest() in write()
+    Path("models/base.h5").write_bytes(b"another")
+    assert hashlib.md5(b"another").hexdigest() in write()
+
+
+def test_the_data_set_is_counted_and_its_findings_are_told(write: Callable[[], str]) -> None:
+    audit = read("reports/data.json")
+    finding = {"name": "near_duplicates", "level": "warn", "message": "3 look alike"}
+    change("reports/data.json", findings=[finding])
+    page = write()
+    for split, labels in audit["used"].items():
+        assert [split, *map(str, labels.values())] in rows(page)
+    assert f"accuracy of {audit['short_cuts']['all of these']:.3f} (0.5 is chance)" in page
+    assert "- **near duplicates**: 3 look alike\n" in page
+
+    del audit["short_cuts"]
+    Path("reports/data.json").write_text(json.dumps(audit | {"findings": []}))
+    page = write()
+    assert "small decision tree" not in page
+    assert "found:\n\n- nothing\n" in page
+
+
+@pytest.mark.parametrize(("aspect", "is_resized"), [("stretch", True), ("pad", False)])
+def test_the_example_resizes_as_the_pipeline_does_or_not_at_all(
+    write: Callable[[], str], aspect: str, is_resized: bool
+) -> None:
+    changes = {"image_size": [48, 64], "resample": "box", "aspect": aspect}
+    edit_params(Path(), {f"preprocess.{name}": value for name, value in changes.items()})
+    page = write()
+    assert "[N, 48, 64, 3]" in page
+    assert ('target_size=size, interpolation="box"' in page) == is_resized
+    assert ("size = (48, 64)" in page) == is_resized
+    assert ('load_img("image.png")  # of 64x48 pixels' in page) != is_resized
+
+
+@pytest.mark.parametrize("missing", [*INPUTS, "models/base.h5", "models/base.json"])
+def test_what_is_missing_is_named_and_an_earlier_card_stays(
+    write: Callable[[], str], missing: str
+) -> None:
+    before = write()
+    Path(missing).unlink()
+    with pytest.raises(InputError, match=rf"^{missing}: "):
+        write()
+    assert Path("models/base.md").read_text(encoding="utf-8") == before
+
+
+def test_what_is_no_json_is_named(write: Callable[[], str]) -> None:
+    Path("metrics/base.json").write_text("<<<<<<< HEAD")
+    with pytest.raises(InputError, match=r"^metrics/base\.json: cannot be read: Expecting value"):
+        write()
