@@ -240,11 +240,12 @@ def missing(old: Revision, new: Revision) -> list[str]:
     return lines
 
 
-def review(old: Revision, new: Revision, lock: str, pictures: Path) -> str:
+def review(old: Revision, new: Revision, lock: str, pictures: Path, link: str | None = None) -> str:
     """Return the Markdown page; write the pictures to the folder `pictures`.
 
     Args:
         lock: whether dvc.lock matches the code, in words.
+        link: the address of a page that has the pictures, to name in their place.
     """
     both = [variant for variant in new.configs if variant in old.configs]
     paired, unpaired = {}, []
@@ -263,7 +264,7 @@ def review(old: Revision, new: Revision, lock: str, pictures: Path) -> str:
     sections = [
         *parameters_section(old, new),
         *metrics_section(old, new, paired, accuracies, verdicts),
-        *verdicts_section(old, paired, pictures),
+        *verdicts_section(old, paired, pictures, link),
     ]
     same = not sections and all(verdict == UNCHANGED for verdict in verdicts.values())
     found = (
@@ -292,6 +293,11 @@ def main() -> None:
         metavar="DIR",
         help="folder to write pictures of images with another verdict to (default: %(default)s)",
     )
+    parser.add_argument(
+        "--link",
+        metavar="URL",
+        help="link to a page that has the pictures instead of showing them, as a comment cannot",
+    )
     arguments = parser.parse_args()
     old = revisions.read_commit(*revisions.find(arguments.revision))
     new = revisions.read(revisions.WORKSPACE, Path())
@@ -299,7 +305,7 @@ def main() -> None:
     lock = lock_in_words(stages, is_committed())
     if stages:
         lock += " Until then the numbers below may be of other code."
-    page = review(old, new, lock, arguments.pictures)
+    page = review(old, new, lock, arguments.pictures, arguments.link)
     # In one piece: a reader such as `head` may be gone by the second.
     sys.stdout.write(page + "\n")
 
