@@ -27,9 +27,7 @@ measured@%: trained@%
 
 .PHONY: test
 test: .venv/tests ## set up, check the code, run all tests (about 15 minutes on two cores)
-	ruff check .
-	ruff format --check .
-	mypy stages tests benchmarks tools
+	PRE_COMMIT_HOME=.venv/pre-commit pre-commit run --all-files
 	pytest --numprocesses auto --dist worksteal
 
 .PHONY: test-quick

@@ -67,7 +67,7 @@ def read_tables(variants: list[str], folder: Path) -> pd.DataFrame:
 
 def _require(file: Path, variant: str) -> None:
     if not file.exists():
-        raise InputError(f"{file}: missing; run `dvc repro robustness@{variant}`")
+        raise InputError(f"{file}: missing; run `dvc pull train evaluate robustness` or `dvc repro`")
 
 
 def is_right(predictions: pd.DataFrame) -> pd.DataFrame:

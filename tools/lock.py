@@ -1,15 +1,25 @@
-"""Whether dvc.lock belongs to the code and the parameters, as DVC sees it."""
+"""Say whether dvc.lock belongs to the code and the parameters; exit with 1 if it does not.
 
+Needs neither data nor a remote: what was not pulled counts as what dvc.lock says it is. Stages that
+would run only because an earlier one writes something else are not known before it ran.
+"""
+
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Any
+
+from stages.command import command_line, run
+
+MISSING = ("deleted", "not in cache")
 
 
 def stages_to_run() -> list[str] | None:
     """Return the stages whose code, parameters or results are not those in dvc.lock.
 
-    None: DVC cannot tell. What was not pulled counts as what dvc.lock says it is. Stages that
-    would run only because an earlier one writes something else are not known before it ran.
+    None: DVC cannot tell.
     """
     # `dvc status` takes what was not pulled for changed. This does not, but stops without
     # --ignore-errors where a changed stage lacks an input, and names only the stages to skip.
@@ -17,7 +27,13 @@ def stages_to_run() -> list[str] | None:
     listed = _dvc("stage", "list", "--name-only")
     if dry.returncode or listed.returncode:
         return None
-    return not_skipped(dry.stdout + dry.stderr, listed.stdout.split())
+    stages = not_skipped(dry.stdout + dry.stderr, listed.stdout.split())
+    if not stages:
+        return stages
+    status = _dvc("status", "--json")
+    if status.returncode:
+        return None
+    return changed(stages, json.loads(status.stdout))
 
 
 def not_skipped(dry: str, stages: list[str]) -> list[str] | None:
@@ -32,23 +48,76 @@ def not_skipped(dry: str, stages: list[str]) -> list[str] | None:
     return [stage for stage in stages if stage not in same]
 
 
+def changed(stages: list[str], status: Mapping[str, list[Any]]) -> list[str]:
+    """Return `stages` without those that DVC would run only for a folder of what was not pulled.
+
+    It takes a folder that holds a part of what it held, or nothing, for a changed one.
+
+    Args:
+        status: what `dvc status --json` printed.
+    """
+    missing = [
+        path
+        for changes in status.values()
+        for change in changes
+        if isinstance(change, dict)
+        for path, what in change.get("changed outs", {}).items()
+        if what in MISSING
+    ]
+
+    def is_missing(path: str, what: Any) -> bool:
+        return what in MISSING or (
+            what == "modified" and any(out.startswith(f"{path}/") for out in missing)
+        )
+
+    def lacks_a_part(stage: str) -> bool:
+        changes = status.get(stage, [])
+        return (
+            all(
+                isinstance(change, dict)
+                and all(is_missing(*item) for items in change.values() for item in items.items())
+                for change in changes
+            )
+            # Else DVC has another reason, such as a result that is not the next stage's input.
+            and any("modified" in change.get("changed deps", {}).values() for change in changes)
+        )
+
+    return [stage for stage in stages if not lacks_a_part(stage)]
+
+
+def is_committed() -> bool:
+    """Return whether Git has dvc.lock as it is."""
+    command = ["git", "status", "--porcelain", "--", "dvc.lock"]
+    return not subprocess.run(command, capture_output=True, check=False).stdout
+
+
 def _dvc(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dvc", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def lock_in_words(stages: list[str] | None) -> str:
-    """Return what `stages_to_run` found."""
+def lock_in_words(stages: list[str] | None, committed: bool = True) -> str:
+    """Return what `stages_to_run` and `is_committed` found."""
     if stages is None:
         return (
             "DVC cannot tell whether dvc.lock matches the code (is another `dvc` running?): see "
             "`dvc repro --dry`."
         )
     if not stages:
-        return "dvc.lock matches the code."
+        return "dvc.lock matches the code" + ("." if committed else ", but is not committed.")
     several = "stages" if len(stages) > 1 else "stage"
     return (
         f"**dvc.lock does not match the code**: {several} {', '.join(stages)} would run, and what "
-        "depends on their results; run `dvc repro` and commit dvc.lock. Until then the numbers "
-        "below may be of other code."
+        "depends on their results; run `dvc repro` and commit dvc.lock."
     )
+
+
+def main() -> None:
+    command_line("tools.lock", __doc__).parse_args()
+    stages = stages_to_run()
+    print(lock_in_words(stages, is_committed()))
+    sys.exit(stages != [])
+
+
+if __name__ == "__main__":
+    run(main)

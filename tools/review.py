@@ -24,7 +24,7 @@ from stages.statistics import SIGNIFICANCE, holm
 from stages.summary import describe_changes, p_in_words
 from stages.verdicts import BETTER, NO_EVIDENCE, WORSE
 from tools import revisions
-from tools.lock import lock_in_words, stages_to_run
+from tools.lock import is_committed, lock_in_words, stages_to_run
 from tools.revisions import Revision
 from tools.verdicts import verdicts_section
 
@@ -240,11 +240,12 @@ def missing(old: Revision, new: Revision) -> list[str]:
     return lines
 
 
-def review(old: Revision, new: Revision, stages: list[str] | None, pictures: Path) -> str:
+def review(old: Revision, new: Revision, lock: str, pictures: Path, link: str | None = None) -> str:
     """Return the Markdown page; write the pictures to the folder `pictures`.
 
     Args:
-        stages: what `stages_to_run` returned.
+        lock: whether dvc.lock matches the code, in words.
+        link: the address of a page that has the pictures, to name in their place.
     """
     both = [variant for variant in new.configs if variant in old.configs]
     paired, unpaired = {}, []
@@ -263,7 +264,7 @@ def review(old: Revision, new: Revision, stages: list[str] | None, pictures: Pat
     sections = [
         *parameters_section(old, new),
         *metrics_section(old, new, paired, accuracies, verdicts),
-        *verdicts_section(old, paired, pictures),
+        *verdicts_section(old, paired, pictures, link),
     ]
     same = not sections and all(verdict == UNCHANGED for verdict in verdicts.values())
     found = (
@@ -274,7 +275,7 @@ def review(old: Revision, new: Revision, stages: list[str] | None, pictures: Pat
     return "\n\n".join(
         [
             f"# Review against {old.name}",
-            f"{found} {lock_in_words(stages)}",
+            f"{found} {lock}",
             *unpaired,
             *missing(old, new),
             *sections,
@@ -292,10 +293,19 @@ def main() -> None:
         metavar="DIR",
         help="folder to write pictures of images with another verdict to (default: %(default)s)",
     )
+    parser.add_argument(
+        "--link",
+        metavar="URL",
+        help="link to a page that has the pictures instead of showing them, as a comment cannot",
+    )
     arguments = parser.parse_args()
     old = revisions.read_commit(*revisions.find(arguments.revision))
     new = revisions.read(revisions.WORKSPACE, Path())
-    page = review(old, new, stages_to_run(), arguments.pictures)
+    stages = stages_to_run()
+    lock = lock_in_words(stages, is_committed())
+    if stages:
+        lock += " Until then the numbers below may be of other code."
+    page = review(old, new, lock, arguments.pictures, arguments.link)
     # In one piece: a reader such as `head` may be gone by the second.
     sys.stdout.write(page + "\n")
 

@@ -52,9 +52,13 @@ def _right(paired: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def verdicts_section(
-    old: Revision, paired: Mapping[str, pd.DataFrame], pictures: Path
+    old: Revision, paired: Mapping[str, pd.DataFrame], pictures: Path, link: str | None = None
 ) -> list[str]:
-    """Return paragraphs on the changed verdicts, none if there are none; write their pictures."""
+    """Return paragraphs on the changed verdicts, none if there are none; write their pictures.
+
+    Args:
+        link: the address of a page that has the pictures, to name in their place.
+    """
     changed = {
         variant: rows for variant, both in paired.items() if len(rows := changed_verdicts(both))
     }
@@ -74,12 +78,15 @@ def verdicts_section(
         "## Changed verdicts",
         f"Each at the model's own threshold, {old.name} → workspace. p: McNemar's exact test.",
         table(["variant", "right → wrong", "wrong → right", "test images", "p"], counts),
-        *_pictures(changed, {name: len(rows) for name, rows in paired.items()}, pictures),
+        *_pictures(changed, {name: len(rows) for name, rows in paired.items()}, pictures, link),
     ]
 
 
 def _pictures(
-    changed: Mapping[str, pd.DataFrame], images_of: Mapping[str, int], folder: Path
+    changed: Mapping[str, pd.DataFrame],
+    images_of: Mapping[str, int],
+    folder: Path,
+    link: str | None,
 ) -> list[str]:
     if not (PROCESSED / "test").exists():
         return [f"No pictures: run `dvc pull {PROCESSED / 'test'}` first."]
@@ -102,7 +109,9 @@ def _pictures(
             for number, row in enumerate(shown.to_dict("records"), start=1)
         ]
         paragraphs += [
-            f"![{variant}]({Path(os.path.relpath(path)).as_posix()})",
+            f"[{path.name}]({link})"
+            if link
+            else f"![{variant}]({Path(os.path.relpath(path)).as_posix()})",
             f"{variant}, those whose p_fake changed most, from the left; label, old → new p_fake: "
             + "; ".join(captions)
             + ".",

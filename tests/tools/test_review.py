@@ -12,9 +12,10 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 from stages.command import InputError
 from tests.helpers import Project, edit_params
-from tools import lock, review, revisions, verdicts
+from tools import review, revisions, verdicts
 from tools.revisions import Revision
 
+LOCK = "dvc.lock matches the code."
 PULL = "dvc pull data/manifest.csv data/processed/test evaluate"
 
 
@@ -165,7 +166,7 @@ def test_other_test_images_make_no_pairs(changes: dict, difference: str) -> None
     if difference:
         with pytest.raises(InputError, match="a paired test is impossible"):
             revisions.pair(old, new, "base")
-        text = review.review(old, new._replace(metrics={"base": {"accuracy": 0.75}}), [], Path())
+        text = review.review(old, new._replace(metrics={"base": {"accuracy": 0.75}}), LOCK, Path())
         assert f"({difference})" in text
         assert "| base | accuracy | 0.500 | 0.750 | +0.250 |" in text
         assert "| base |  | not tested |" in text
@@ -211,16 +212,8 @@ def test_small_images_are_enlarged_without_a_blur() -> None:
     assert verdicts.contact_sheet(large).shape == (70, 64, 3)
 
 
-def test_a_stage_that_dvc_does_not_skip_would_run() -> None:
-    dry = "Stage 'a@x' didn't change, skipping\nWARNING: No such file (ignored)\n"
-    assert lock.not_skipped(dry, ["a@x", "a@y"]) == ["a@y"]
-    busy = dry + "WARNING: 'data' is busy, it is being blocked by: (PID 1): dvc repro (ignored)\n"
-    assert lock.not_skipped(busy, ["a@x", "a@y"]) is None
-    assert "cannot tell" in lock.lock_in_words(None)
-
-
 def test_no_differences_are_said() -> None:
-    text = review.review(revision(), revision("workspace"), [], Path())
+    text = review.review(revision(), revision("workspace"), LOCK, Path())
     assert text == (
         "# Review against main\n\nNo differences from main in parameters, models, metrics and "
         "predictions. dvc.lock matches the code."
@@ -234,9 +227,8 @@ def test_added_and_removed_variants_are_named() -> None:
         configs={"base": {}, "wide": {}},
         metrics={"base": {"accuracy": 0.5}, "wide": {"accuracy": 0.625}},
     )
-    text = review.review(old, new, ["train@wide"], Path())
+    text = review.review(old, new, LOCK, Path())
     assert "Unchanged: base. Added: wide. Removed: gone." in text
-    assert "**dvc.lock does not match the code**: stage train@wide would run" in text
     assert "| wide | accuracy | none | 0.625 |  |" in text
     assert "| wide | ROC AUC |" not in text
     assert "predictions of wide" in text
@@ -244,7 +236,7 @@ def test_added_and_removed_variants_are_named() -> None:
 
 def test_a_metric_that_one_side_lacks_is_none() -> None:
     new = revision("workspace", metrics={"base": {"roc_auc": 0.75}})
-    text = review.review(revision(), new, [], Path())
+    text = review.review(revision(), new, LOCK, Path())
     assert "| base | accuracy | 0.500 | none |  |" in text
     assert "| base | ROC AUC | none | 0.750 |  |" in text
 
@@ -261,7 +253,7 @@ def test_a_table_in_another_form_does_not_stop_the_rest(workspace: Path) -> None
         Path(name).write_text(content)
     found = revisions.read("workspace", Path())
     assert set(found.refused) == {"base", "data/manifest.csv"}
-    text = review.review(revision(), found, [], Path())
+    text = review.review(revision(), found, LOCK, Path())
     assert "Not read: data/predictions/base.csv: not predictions: " in text
     assert "Not read: data/manifest.csv: expected the columns" in text
     assert "Not tested: base." in text

@@ -1,0 +1,39 @@
+"""docs/reviews.md: what a reviewer types, in a clone that has no data at first."""
+
+import pytest
+
+from tests.guides.guide import Guide
+from tests.helpers import Project, edit_params
+
+
+@pytest.mark.slow
+def test_a_reviewer_sees_what_a_branch_brings(project: Project) -> None:
+    remote = str(project.root.parent / "remote")
+    project.run("dvc", "remote", "add", "--default", "shared", remote)
+    project.commit("share")
+    project.run("git", "checkout", "--quiet", "-b", "faster")
+    gate = {"accuracy_perturbed": 1.0}
+    edit_params(project.root, {"variants.sgd.learning_rate": 0.5, "gate": gate})
+    project.repro()
+    project.commit("faster")
+    project.run("git", "checkout", "--quiet", "main")
+    project.run("dvc", "push", "--all-branches")
+
+    guide = Guide("reviews.md")
+    clone = project.clone_to(project.root.parent / "clone")
+    lock, dry = guide.follow("Ask whether dvc.lock is current", clone)
+    assert lock == "dvc.lock matches the code.\n"
+    assert dry.endswith("Data and pipelines are up to date.\n")
+
+    _, params, metrics, review, gates = guide.follow("Review by hand", clone)
+    assert ["params.yaml", "variants.sgd.learning_rate", "0.01", "0.5"] in [
+        line.split() for line in params.splitlines()
+    ]
+    assert "configs/sgd.yaml" in params
+    assert "metrics/sgd.json" in metrics
+    assert "metrics/base.json" not in metrics
+    assert "# Review against main" in review
+    assert "Unchanged: base. dvc.lock matches the code.\n" in review
+    assert "lacks" not in review
+    assert "Neither" not in review
+    assert gates.count("| ok |") == 2
