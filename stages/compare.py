@@ -46,7 +46,7 @@ def read_metrics(variants: list[str], folder: Path) -> pd.DataFrame:
     rows = []
     for variant in variants:
         file = folder / f"{variant}.json"
-        _require(file, variant)
+        _require(file)
         rows.append(json.loads(file.read_text()))
     return pd.DataFrame(rows, index=pd.Index(variants, name="variant"))
 
@@ -60,14 +60,15 @@ def read_tables(variants: list[str], folder: Path) -> pd.DataFrame:
     tables = {}
     for variant in variants:
         file = folder / f"{variant}.csv"
-        _require(file, variant)
+        _require(file)
         tables[variant] = pd.read_csv(file)
     return pd.concat(tables, names=["variant"]).reset_index("variant")
 
 
-def _require(file: Path, variant: str) -> None:
+def _require(file: Path) -> None:
     if not file.exists():
-        raise InputError(f"{file}: missing; run `dvc pull train evaluate robustness` or `dvc repro`")
+        pull = "dvc pull train evaluate robustness"
+        raise InputError(f"{file}: missing; run `{pull}` to fetch it, or `dvc repro` to make it")
 
 
 def is_right(predictions: pd.DataFrame) -> pd.DataFrame:
