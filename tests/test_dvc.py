@@ -100,36 +100,6 @@ def _change(old: float, new: float) -> dict[str, float]:
 
 
 @pytest.mark.slow
-def test_queued_experiments_leave_the_workspace_alone(project: Project) -> None:
-    before = (project.root / "params.yaml").read_text()
-    grid = "variants.sgd.learning_rate=0.03,0.05"
-    queued = project.run("dvc", "exp", "run", "--queue", "--name", "grid", "-S", grid).stdout
-    assert queued.count("Queued experiment") == 2
-    output = project.run("dvc", "exp", "run", "--run-all").stdout
-    ran = stages_run(output)
-    assert set(ran) <= {"configure", *SGD, "compare", "report"}
-    assert (project.root / "params.yaml").read_text() == before
-    rates = set()
-    for name in ("grid-1", "grid-2"):
-        shown = project.run("dvc", "params", "diff", "HEAD", name, "--json").stdout
-        rates.add(json.loads(shown)["configs/sgd.yaml"]["learning_rate"]["new"])
-    assert rates == {0.03, 0.05}
-
-
-@pytest.mark.slow
-def test_a_temporary_experiment_gives_the_bytes_of_the_workspace(
-    project: Project, finished_project: Project
-) -> None:
-    project.run("dvc", "exp", "run", "--temp", "--name", "temp", "-S", "evaluate.batch_size=9")
-    assert project.run("git", "status", "--porcelain").stdout == ""
-    project.run("dvc", "exp", "apply", "temp")
-    assert project.repro() == []
-    before, after = finished_project.outputs(), project.outputs()
-    for path in ("data/manifest.csv", "models/base.h5", "models/sgd.h5"):
-        assert after[path] == before[path]
-
-
-@pytest.mark.slow
 def test_every_plot_shows_every_variant(project: Project) -> None:
     plots = json.loads(project.run("dvc", "plots", "show", "--json").stdout)
     assert "errors" not in plots
@@ -177,21 +147,6 @@ def test_plots_of_two_revisions_stand_side_by_side(project: Project) -> None:
         shown = {(row["rev"], row["variant"]) for row in plot["content"]["data"]["values"]}
         assert {("HEAD", "base"), ("workspace", "base"), ("workspace", "wide")} <= shown, title
         assert ("HEAD", "wide") not in shown
-
-
-@pytest.mark.slow
-def test_a_teammate_pulls_and_runs_nothing(project: Project, tmp_path: Path) -> None:
-    # An archive that is tracked, but that nobody who pushes has.
-    shutil.copy2(REPOSITORY / "data/cifake-800.zip.dvc", project.root / "data")
-    project.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
-    project.commit("share")
-    project.run("dvc", "push")
-    clone = Project(tmp_path / "clone")
-    project.run("git", "clone", "--quiet", str(project.root), str(clone.root))
-    clone.run("dvc", "pull")
-    assert clone.repro() == []
-    edit_params(clone.root, {"variants.sgd.learning_rate": 0.02})
-    assert set(clone.repro()) == {"configure", *SGD, "compare", "report"}
 
 
 @pytest.mark.slow
