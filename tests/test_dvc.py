@@ -74,7 +74,9 @@ def test_the_committed_lock_belongs_to_the_committed_code() -> None:
 
 
 @pytest.mark.slow
-def test_an_experiment_is_compared_and_applied(project: Project) -> None:
+def test_an_experiment_is_compared_and_applied_and_going_back_trains_nothing(
+    project: Project,
+) -> None:
     project.run("dvc", "exp", "run", "--name", "slow", "-S", "variants.sgd.learning_rate=0.001")
     params = json.loads(project.run("dvc", "params", "diff", "--json").stdout)
     assert params["configs/sgd.yaml"] == {"learning_rate": _change(0.01, 0.001)}
@@ -93,6 +95,8 @@ def test_an_experiment_is_compared_and_applied(project: Project) -> None:
     project.run("dvc", "exp", "apply", "slow")
     assert project.repro() == []
     assert "learning_rate: 0.001" in (project.root / "configs/sgd.yaml").read_text()
+    edit_params(project.root, {"variants.sgd.learning_rate": 0.01})
+    assert set(project.repro()) == {"configure", "card@sgd", "compare", "report"}
 
 
 def _change(old: float, new: float) -> dict[str, float]:
@@ -134,27 +138,6 @@ def _fields(spec: Any) -> set[str]:
         return set()
     own = {spec["field"]} if isinstance(spec.get("field"), str) else set()
     return own.union(*(_fields(value) for key, value in spec.items() if key != "data"))
-
-
-@pytest.mark.slow
-def test_plots_of_two_revisions_stand_side_by_side(project: Project) -> None:
-    edit_params(project.root, {"variants.wide": {"dense_units": 16}})
-    project.repro()
-    plots = json.loads(project.run("dvc", "plots", "diff", "HEAD", "workspace", "--json").stdout)
-    charts = {title: plot for title, plot in plots["data"].items() if "." not in title}
-    assert len(charts) == 9
-    for title, (plot,) in charts.items():
-        shown = {(row["rev"], row["variant"]) for row in plot["content"]["data"]["values"]}
-        assert {("HEAD", "base"), ("workspace", "base"), ("workspace", "wide")} <= shown, title
-        assert ("HEAD", "wide") not in shown
-
-
-@pytest.mark.slow
-def test_back_to_an_earlier_value_trains_nothing(project: Project) -> None:
-    edit_params(project.root, {"variants.sgd.learning_rate": 0.02})
-    project.repro()
-    edit_params(project.root, {"variants.sgd.learning_rate": 0.01})
-    assert set(project.repro()) == {"configure", "card@sgd", "compare", "report"}
 
 
 @pytest.mark.slow

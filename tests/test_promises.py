@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import json
 import re
 import shlex
 import shutil
@@ -117,6 +118,13 @@ def test_an_added_variant_trains_alone_and_a_removed_one_leaves_no_row(project: 
     for file in TABLES:
         table = pd.read_csv(project.root / f"plots/all/{file}.csv")
         assert set(table["variant"]) == {"base", "sgd", "wide"}, file
+    plots = json.loads(project.run("dvc", "plots", "diff", "HEAD", "workspace", "--json").stdout)
+    charts = {title: plot for title, plot in plots["data"].items() if "." not in title}
+    assert len(charts) == 9
+    for title, (plot,) in charts.items():
+        shown = {(row["rev"], row["variant"]) for row in plot["content"]["data"]["values"]}
+        assert {("HEAD", "base"), ("workspace", "base"), ("workspace", "wide")} <= shown, title
+        assert ("HEAD", "wide") not in shown
 
     edit_params(project.root, {"variants.wide": None})
     assert set(project.repro()) == {"configure", *END}

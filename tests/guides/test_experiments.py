@@ -91,7 +91,15 @@ def test_one_value_and_back(team: Project) -> None:
     shutil.copy2(team.root / "data/small.zip", team.root / "data/holiday.zip")
     (printed,) = GUIDE.follow("Try one value", team)
     assert set(stages_run(printed)) == {
-        *("configure", "train@sgd", "evaluate@sgd", "robustness@sgd", "compare", "report")
+        *(
+            "configure",
+            "train@sgd",
+            "evaluate@sgd",
+            "robustness@sgd",
+            "card@sgd",
+            "compare",
+            "report",
+        )
     }
     assert "metrics/sgd.json" in printed
     assert "variants.sgd.learning_rate" in printed
@@ -183,7 +191,7 @@ def _keep(team: Project) -> None:
     assert "learning_rate: 0.005" in (team.root / "params.yaml").read_text()
     assert team.repro() == []
     team.run("git", "switch", "main")
-    team.run("dvc", "checkout", "--allow-missing")
+    team.run("dvc", "checkout")
 
 
 def _share(team: Project, grid: dict[str, str], tmp_path: Path) -> None:
@@ -191,7 +199,7 @@ def _share(team: Project, grid: dict[str, str], tmp_path: Path) -> None:
     assert "\trate-1" in printed
     assert "rate-2" not in printed.split("main:")[-1]
     clone = on_another_machine(team, tmp_path / "colleague")
-    clone.run("dvc", "pull", "--allow-missing")
+    clone.run("dvc", "pull")
     GUIDE.follow("Fetch one", clone)
     content = (clone.root / "models/sgd.h5").read_bytes()
     assert hashlib.md5(content).hexdigest() == model(team, grid["rate-1"])
@@ -220,7 +228,7 @@ def test_branches_are_merged_without_training(team: Project, tmp_path: Path) -> 
     }
     for branch, changes in branches.items():
         team.run("git", "switch", "--quiet", "--create", branch, "main")
-        team.run("dvc", "checkout", "--allow-missing")
+        team.run("dvc", "checkout")
         edit_params(team.root, changes)
         team.repro()
         team.commit(branch)
@@ -242,7 +250,7 @@ def test_branches_are_merged_without_training(team: Project, tmp_path: Path) -> 
     failed = team.run("dvc", "repro", check=False)
     assert "is invalid (possible merge conflicts)" in failed.stderr
     assert without_training(GUIDE.follow("When DVC cannot read dvc.lock", team)) == [
-        *("source", *END)
+        *("source", "configure", "card@base", *END[1:])
     ]
     assert (team.root / "dvc.lock").read_bytes() == merged
     _is_finished(team)
@@ -258,7 +266,7 @@ def test_branches_are_merged_without_training(team: Project, tmp_path: Path) -> 
     _is_finished(clone)
 
 
-END = ["configure", "compare", "report"]
+END = ["configure", "card@sgd", "compare", "report"]
 """The stages after a merge that have no run cache, and take seconds."""
 
 
