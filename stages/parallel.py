@@ -4,12 +4,11 @@ import argparse
 import multiprocessing
 import os
 import signal
-import threading
-from collections import deque
+import traceback
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from typing import Generic, TypeVar
 
 from stages.command import InputError
 
@@ -18,9 +17,6 @@ File = tuple[str, bytes]
 
 BATCH_FILES, BATCH_BYTES = 256, 4_000_000
 """A batch is large enough to outweigh its way to another process, and small enough to wait for."""
-
-AHEAD_BYTES = 16 * BATCH_BYTES
-"""Of batches that wait for their turn; a single file may be larger than a batch."""
 
 SMALL = 20_000_000
 """Bytes of images that one process has decoded before a second one has started."""
@@ -71,7 +67,8 @@ def in_order(
 ) -> Iterator[Result]:
     """Yield `function(batch)` for each batch of `work`, in order, from `processes` processes.
 
-    Only a few batches are read ahead, so any number of them fits into memory.
+    Batches are dealt out in turn, and a process has one at a time: any number of them fits into
+    memory, and nobody waits for room in a pipe that the other end has stopped to read.
 
     Raises:
         InputError: a process was ended from outside.
@@ -79,49 +76,82 @@ def in_order(
     if processes == 1:
         yield from map(function, work)
         return
-    # Processes that are started afresh, not copies of one with threads, and the same on macOS.
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("forkserver"), _start_worker)
-    pending: deque[tuple[Future[Result], int]] = deque()
+    workers: list[_Worker[Result]] = []
+    number = 0
     try:
-        for batch in work:
-            pending.append((_submit(pool, function, batch), sum(len(data) for _, data in batch)))
-            while len(pending) > 2 * processes or sum(size for _, size in pending) > AHEAD_BYTES:
-                yield pending.popleft()[0].result()
-        while pending:
-            yield pending.popleft()[0].result()
-    except BrokenProcessPool:
-        # The pool overlooks one that was just being started, and would wait for it for ever.
-        for process in multiprocessing.active_children():
-            process.kill()
+        for number, batch in enumerate(work, start=1):
+            if len(workers) < processes:
+                workers.append(_Worker(function))
+                workers[-1].give(batch)
+            else:
+                worker = workers[(number - 1) % processes]
+                result = worker.take()
+                worker.give(batch)
+                yield result
+        for late in range(number - len(workers), number):
+            yield workers[late % processes].take()
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+class _Worker(Generic[Result]):
+    """A process that applies a function to what it is given.
+
+    It has a pipe of its own, which closes with it. (The processes of concurrent.futures share one,
+    and wait for ever for the rest of a result in which another one was killed.)
+    """
+
+    def __init__(self, function: Callable[[list[File]], Result]):
+        # Processes that are started afresh, not copies of one with threads, and the same on macOS.
+        context = multiprocessing.get_context("forkserver")
+        self.pipe, other = context.Pipe()
+        self.process = context.Process(target=_apply, args=(function, other), daemon=True)
+        with _named_if_it_fails():
+            self.process.start()
+        other.close()
+
+    def give(self, batch: list[File]) -> None:
+        """Let the process work on `batch`."""
+        with _named_if_it_fails():
+            self.pipe.send(batch)
+
+    def take(self) -> Result:
+        """Return the result for the batch that was given; wait for it."""
+        with _named_if_it_fails():
+            result, error = self.pipe.recv()
+        if error is not None:
+            raise error
+        return result
+
+    def end(self) -> None:
+        """End the process, whatever it is at."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+
+@contextmanager
+def _named_if_it_fails() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError):
         raise InputError(
             "a process that decodes images was ended, perhaps for want of memory; "
             "run it again, with `--processes 1` if that happens again"
         ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
-def _submit(
-    pool: ProcessPoolExecutor, function: Callable[[list[File]], Result], batch: list[File]
-) -> Future[Result]:
-    try:
-        return pool.submit(function, batch)
-    except OSError as error:
-        # A process was ended while the pool was starting another one.
-        raise BrokenProcessPool(str(error)) from None
-
-
-def _start_worker() -> None:
+def _apply(function: Callable[[list[File]], Result], pipe: Connection) -> None:
+    """Answer each batch from `pipe` with a result or an error, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for us
-    threading.Thread(target=_end_with_stage, daemon=True).start()
-
-
-def _end_with_stage() -> None:
-    """Wait until the stage has ended, however that happened, and end this process.
-
-    Without this, processes of a killed stage would wait for work for ever.
-    """
-    stage = multiprocessing.parent_process()
-    assert stage is not None, "a process of the pool has one"
-    stage.join()
-    os._exit(1)
+    with suppress(EOFError, OSError):
+        while True:
+            batch = pipe.recv()
+            answer: tuple[Result | None, Exception | None]
+            try:
+                answer = function(batch), None
+            except Exception as error:
+                error.add_note(traceback.format_exc())
+                answer = None, error
+            pipe.send(answer)

@@ -152,7 +152,7 @@ def workers(stage: psutil.Process) -> list[psutil.Process]:
 def decoding(stage: psutil.Process) -> list[psutil.Process]:
     """Return the workers of `stage` once it has had results of them, long before the last one."""
     # It reads no more than so many batches ahead, each a little larger than this.
-    ahead = (2 * PROCESSES + 2) * 1.25 * BATCH_BYTES
+    ahead = (PROCESSES + 2) * 1.25 * BATCH_BYTES
     read = [file.position for file in stage.open_files() if file.path.endswith("small.zip")]
     return workers(stage) if read and read[0] > ahead else []
 

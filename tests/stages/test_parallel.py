@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from stages.command import InputError
@@ -40,3 +41,28 @@ def test_a_process_killed_while_another_one_starts_is_an_error_and_nobody_waits(
     for _ in range(20):
         with pytest.raises(InputError, match="a process that decodes images was ended"):
             list(in_order(names, work(), 2))
+
+
+def much(files: list[File]) -> bytes:
+    """Return more than a pipe holds."""
+    return bytes(50_000_000)
+
+
+def test_a_process_killed_while_it_hands_over_a_result_is_an_error_and_nobody_waits() -> None:
+    results = in_order(much, ([("file", b"")] for _ in range(4)), 2)
+    next(results)
+    for process in psutil.Process().children(recursive=True):
+        if process.ppid() != os.getpid():  # a child of the server that starts them
+            process.kill()
+    with pytest.raises(InputError, match="a process that decodes images was ended"):
+        list(results)
+
+
+def fail(files: list[File]) -> None:
+    raise ValueError(f"{files[0][0]} is wrong")
+
+
+def test_an_error_in_a_process_is_raised_with_the_place_where_it_happened() -> None:
+    with pytest.raises(ValueError, match="this is wrong") as raised:
+        list(in_order(fail, [[("this", b"")], [("that", b"")]], 2))
+    assert "in fail" in raised.value.__notes__[0]
