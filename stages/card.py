@@ -28,6 +28,8 @@ AUDIT = Path("reports/data.json")
 HUB_METRICS = ["accuracy", "precision", "recall", "f1", "roc_auc", "brier_score"]
 """What the hub knows by the same name, https://huggingface.co/evaluate-metric."""
 WEIGHTED = {"precision", "recall", "f1"}
+CALIBRATED = {"log loss": "loss", "Brier score": "brier_score", "calibration error": "ece"}
+"""What was measured before and after calibration, by its name in metrics/<variant>.json."""
 KINDS = {
     "jpeg": "JPEG compression",
     "blur": "blur",
@@ -90,7 +92,6 @@ def results_table(
     metrics: Mapping[str, float], robustness: Mapping[str, float], external: str
 ) -> str:
     """Return a Markdown table of what was measured, see `metadata` for the arguments."""
-    calibrated = {"log loss": "loss", "Brier score": "brier_score", "calibration error": "ece"}
     rows = [
         ["accuracy", _with_interval(metrics, "accuracy")],
         ["accuracy on REAL", f"{metrics['accuracy_real']:.3f}"],
@@ -110,7 +111,7 @@ def results_table(
                 f"{words}, as trained → calibrated",
                 f"{metrics[name]:.3f} → {metrics[f'{name}_calibrated']:.3f}",
             ]
-            for words, name in calibrated.items()
+            for words, name in CALIBRATED.items()
         ),
         ["accuracy on perturbed images", f"{robustness['accuracy_perturbed']:.3f}"],
         *(
@@ -126,6 +127,19 @@ def results_table(
             ["ROC AUC on these", f"{robustness['external_roc_auc']:.3f}"],
         ]
     return table(["metric", "value"], rows)
+
+
+def worse_calibrated(metrics: Mapping[str, float]) -> list[str]:
+    """Return what is worse after calibration than before, in words; less is better."""
+    return [
+        words for words, name in CALIBRATED.items() if metrics[f"{name}_calibrated"] > metrics[name]
+    ]
+
+
+def share_of_larger_label(audit: Mapping[str, Any]) -> float:
+    """Return which share of the test images a guess of always the same label is right about."""
+    of_label = audit["used"]["test"].values()
+    return float(max(of_label) / sum(of_label))
 
 
 def _with_interval(metrics: Mapping[str, float], name: str) -> str:
@@ -190,7 +204,9 @@ def main() -> None:
         metrics=metrics,
         audit=audit,
         data_set=code(data_set),
+        guess=share_of_larger_label(audit),
         images=images_table(audit),
+        worse=worse_calibrated(metrics),
         results=results_table(metrics, robustness, external),
     )
     path = network.with_suffix(".md")

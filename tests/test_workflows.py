@@ -36,6 +36,7 @@ class Runner:
         # What GitHub knows; an expression that uses anything else is a KeyError.
         self.context = {
             "github.event.pull_request.head.repo.full_name": repository,
+            "github.event.pull_request.head.sha": "0123abc",
             "github.event.pull_request.number": "7",
             "github.repository": "owner/name",
             "github.run_id": "5",
@@ -223,6 +224,7 @@ def test_a_review_is_one_comment_that_later_pushes_update(
     [comment] = pull_request.comments
     assert pull_request.tokens == {"token token"}
     assert "# Review against origin/main" in comment
+    assert "Of commit 0123abc." in comment
     assert "Unchanged: base. dvc.lock matches the code, but is not committed." in comment
     assert "| `variants.sgd.learning_rate` | `0.01` | `0.5` |" in comment
     assert f"[sgd.png]({RUN})" in comment

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from stages.command import command_line, run
+from stages.command import InputError, command_line, run
 
 MISSING = ("deleted", "not in cache")
 
@@ -19,21 +19,27 @@ MISSING = ("deleted", "not in cache")
 def stages_to_run() -> list[str] | None:
     """Return the stages whose code, parameters or results are not those in dvc.lock.
 
-    None: DVC cannot tell.
+    None: another DVC is at work.
+
+    Raises:
+        InputError: DVC cannot read its files, or Git lacks one that a stage reads or wrote.
     """
     # `dvc status` takes what was not pulled for changed. This does not, but stops without
     # --ignore-errors where a changed stage lacks an input, and names only the stages to skip.
     dry = _dvc("repro", "--dry", "--allow-missing", "--ignore-errors")
     listed = _dvc("stage", "list", "--name-only")
-    if dry.returncode or listed.returncode:
-        return None
-    stages = not_skipped(dry.stdout + dry.stderr, listed.stdout.split())
-    if not stages:
-        return stages
     status = _dvc("status", "--json")
-    if status.returncode:
+    for result in (dry, listed, status):
+        if result.returncode:
+            said = result.stderr.strip().removeprefix("ERROR: ")
+            raise InputError(f"DVC cannot tell whether dvc.lock matches the code: {said}")
+    stages = not_skipped(dry.stdout + dry.stderr, listed.stdout.split())
+    if stages is None:
         return None
-    return changed(stages, json.loads(status.stdout))
+    changes: dict[str, list[Any]] = json.loads(status.stdout)
+    if lacking := kept_by_git(missing(changes)):
+        raise InputError(f"{', '.join(lacking)}: missing, and not kept by DVC; commit it to Git")
+    return changed(stages, changes)
 
 
 def not_skipped(dry: str, stages: list[str]) -> list[str] | None:
@@ -48,6 +54,37 @@ def not_skipped(dry: str, stages: list[str]) -> list[str] | None:
     return [stage for stage in stages if stage not in same]
 
 
+def missing(status: Mapping[str, list[Any]], of: str = "changed") -> list[str]:
+    """Return the paths that are not here, though a stage reads or wrote them.
+
+    Args:
+        status: what `dvc status --json` printed.
+        of: what the paths are, as DVC calls it: "changed deps" or "changed outs".
+    """
+    return sorted(
+        {
+            path
+            for changes in status.values()
+            for change in changes
+            if isinstance(change, dict)
+            for kind, paths in change.items()
+            if kind.startswith(of)
+            for path, what in paths.items()
+            if what in MISSING
+        }
+    )
+
+
+def kept_by_git(paths: list[str]) -> list[str]:
+    """Return which of `paths` are the repository's, and not ignored, as what DVC keeps is."""
+    paths = [path for path in paths if not path.startswith(("/", "../"))]
+    # Of what is not here, Git cannot see whether it is a folder: anything in it would do.
+    command = ["git", "check-ignore", "--no-index", "--stdin"]
+    asked = "".join(f"{path}/any\n" for path in paths)
+    ignored = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
+    return [path for path in paths if f"{path}/any" not in ignored.stdout.splitlines()]
+
+
 def changed(stages: list[str], status: Mapping[str, list[Any]]) -> list[str]:
     """Return `stages` without those that DVC would run only for a folder of what was not pulled.
 
@@ -56,18 +93,11 @@ def changed(stages: list[str], status: Mapping[str, list[Any]]) -> list[str]:
     Args:
         status: what `dvc status --json` printed.
     """
-    missing = [
-        path
-        for changes in status.values()
-        for change in changes
-        if isinstance(change, dict)
-        for path, what in change.get("changed outs", {}).items()
-        if what in MISSING
-    ]
+    outs = missing(status, "changed outs")
 
     def is_missing(path: str, what: Any) -> bool:
         return what in MISSING or (
-            what == "modified" and any(out.startswith(f"{path}/") for out in missing)
+            what == "modified" and any(out.startswith(f"{path}/") for out in outs)
         )
 
     def lacks_a_part(stage: str) -> bool:
@@ -100,7 +130,7 @@ def lock_in_words(stages: list[str] | None, committed: bool = True) -> str:
     """Return what `stages_to_run` and `is_committed` found."""
     if stages is None:
         return (
-            "DVC cannot tell whether dvc.lock matches the code (is another `dvc` running?): see "
+            "DVC cannot tell whether dvc.lock matches the code: another `dvc` is running; see "
             "`dvc repro --dry`."
         )
     if not stages:

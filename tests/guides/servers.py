@@ -62,8 +62,6 @@ def ssh(folder: Path, home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    public = (keys / "host.pub").read_text().split()
-    (keys / "known_hosts").write_text(f"[127.0.0.1]:{port} {public[0]} {public[1]}\n")
     (keys / "config").write_text(
         f"Host storage.example.org\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n"
         f"  IdentityFile {keys / 'id_ed25519'}\n"

@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.guides.guide import commands
 from tests.helpers import REPOSITORY
@@ -22,7 +23,17 @@ def followed(test: Path) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("guide", sorted((REPOSITORY / "docs").glob("*.md")), ids=lambda p: p.stem)
+GUIDES = sorted((REPOSITORY / "docs").glob("*.md"))
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+def test_each_block_says_whether_it_is_to_be_run(guide: Path) -> None:
+    tokens = MarkdownIt().parse(guide.read_text(encoding="utf-8"))
+    blocks = {token.info for token in tokens if token.type in ("fence", "code_block")}
+    assert blocks <= {"bash", "console", "text", "yaml"}
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
 def test_each_block_of_commands_is_run_by_the_guides_test(guide: Path) -> None:
     test = Path(__file__).with_name(f"test_{guide.stem.replace('-', '_')}.py")
     assert set(commands(guide)) == (followed(test) if test.exists() else set())

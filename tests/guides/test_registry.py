@@ -66,6 +66,12 @@ def test_versions_are_registered_fetched_and_taken_back(project: Project, tmp_pa
     assert hashes(in_use.root) == v1
     assert hashlib.md5((in_use.root / "prod.h5").read_bytes()).hexdigest() == v1["base.h5"]
 
+    nobody = Guide("registry.md", {**guide.names, "'base#prod'": "'base#nobody'"})
+    nothing = elsewhere("nothing")
+    with pytest.raises(pytest.fail.Exception, match="no such stage"):
+        nobody.follow("Fetch the version in use", nothing, site_cache)
+    assert list(nothing.root.iterdir()) == []
+
     guide_v2.follow("Say which version is in use", project)
     moved = elsewhere("moved")
     guide.follow("Fetch the version in use", moved, site_cache)

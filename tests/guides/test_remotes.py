@@ -61,6 +61,25 @@ def damaged_objects(folder: Path) -> list[str]:
     return [n for n in names if object_name(hash_of(folder / n)) != n.removesuffix(".dir")]
 
 
+def damage(file: Path) -> None:
+    """Change a byte of `file`, which keeps its size and rights."""
+    rights = file.stat().st_mode
+    file.chmod(0o644)
+    content = bytearray(file.read_bytes())
+    content[5000] ^= 1
+    file.write_bytes(content)
+    file.chmod(rights)
+
+
+@contextmanager
+def damaged(team: Team, path: str) -> Iterator[None]:
+    """Let the storage's object for Ada's output `path` be damaged in the block."""
+    file = team.storage / object_name(team.ada.outputs()[path])
+    damage(file)
+    yield
+    damage(file)  # once more: the byte is what it was
+
+
 @contextmanager
 def background(project: Project, *command: str) -> Iterator[subprocess.Popen[str]]:
     """Run `command` in the project, as the leader of a group of processes, beside the block."""
@@ -168,9 +187,10 @@ def test_pushes_at_once_cut_off_and_damaged(team_on: Callable[[str], Team], kind
         while not objects(team.storage):
             assert push.poll() is None, "pushed before it could be killed"
         os.killpg(push.pid, signal.SIGKILL)
-    sent = objects(team.storage)
+    sent = {name: (team.storage / name).stat().st_ino for name in objects(team.storage)}
     guide.follow("A push was cut off", ada)
-    assert sent < objects(team.storage)
+    assert set(sent) < objects(team.storage)
+    assert {name: (team.storage / name).stat().st_ino for name in sent} == sent, "not sent twice"
     guide.follow("Give everything away", ada)
     bob = team.clone("bob")
     bob.run("dvc", "pull")
@@ -195,15 +215,8 @@ def test_pushes_at_once_cut_off_and_damaged(team_on: Callable[[str], Team], kind
         assert set(map(object_name, [folder, *files])) < objects(team.storage)
     assert damaged_objects(team.storage) == []
 
-    # An object changes on the storage, and keeps its size and rights.
     md5 = ada.outputs()["models/sgd.h5"]
-    damaged = team.storage / object_name(md5)
-    rights = damaged.stat().st_mode
-    damaged.chmod(0o644)
-    content = bytearray(damaged.read_bytes())
-    content[5000] ^= 1
-    damaged.write_bytes(content)
-    damaged.chmod(rights)
+    damage(team.storage / object_name(md5))
     eve = team.clone("eve")
     pulled = eve.run("dvc", "pull", check=False)
     assert pulled.returncode == 1
@@ -228,14 +241,23 @@ def test_a_web_server_serves_what_a_folder_holds(
     team.guide.follow("Give everything away", ada)
     bob = team.clone("bob")
     with servers.https(team.storage, tmp_path / "authority.pem") as url:
-        guide = Guide("remotes.md", {"https://data.example.org/dvc": url})
+        authority = "/etc/ssl/certs/our-authority.pem"
+        names = {"https://data.example.org/dvc": url, authority: str(tmp_path / "authority.pem")}
+        guide = Guide("remotes.md", names)
         guide.follow("A web server, to read only", bob)
-        refused = bob.run("dvc", "pull", "--remote", "public", check=False)
+        pull = ["dvc", "pull", "--remote", "public", "--run-cache"]
+        bob.run("dvc", "config", "--local", "remote.public.ssl_verify", "true")
+        refused = bob.run(*pull, check=False)
         assert refused.returncode == 1  # a server that nobody vouches for
         assert not (bob.root / "models/sgd.h5").exists()
-        certificate = str(tmp_path / "authority.pem")
-        bob.run("dvc", "remote", "modify", "public", "ssl_verify", certificate)
-        bob.run("dvc", "pull", "--remote", "public")
+
+        bob.run("dvc", "config", "--local", "--unset", "remote.public.ssl_verify")
+        with damaged(team, "models/sgd.h5"):
+            pulled = bob.run(*pull, check=False)
+            assert pulled.returncode == 1
+            assert "Checkout failed for following targets:\nmodels/sgd.h5\n" in pulled.stderr
+        assert not (bob.root / ".dvc/cache/runs").exists()
+        guide.follow("Take from a web server", bob)
         assert bob.repro() == []
         assert hash_of(bob.root / "models/sgd.h5") == ada.outputs()["models/sgd.h5"]
 

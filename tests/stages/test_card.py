@@ -131,6 +131,22 @@ def test_people_read_the_same_numbers(write: Callable[[], str]) -> None:
     assert "divided by 2.500; from a p_fake of\n  0.250 on" in page
 
 
+def test_a_model_that_may_as_well_guess_is_for_no_use(write: Callable[[], str]) -> None:
+    assert "cannot be told from guessing" not in write()
+    change("metrics/base.json", accuracy_low=0.5)
+    assert "cannot be told from guessing,\nwhich is right for 0.500 of the images" in write()
+    used = {"train": {"REAL": 1, "FAKE": 1}, "test": {"REAL": 300, "FAKE": 700}}
+    change("reports/data.json", used=used)
+    change("metrics/base.json", accuracy_low=0.69)
+    assert "which is right for 0.700 of the images" in write()
+
+
+def test_calibration_that_made_things_worse_is_told(write: Callable[[], str]) -> None:
+    assert "made these worse" not in write()
+    change("metrics/base.json", ece=0.1, ece_calibrated=0.2, loss=0.5, loss_calibrated=0.6)
+    assert "made these worse on the test split: log loss, calibration error." in write()
+
+
 def test_every_kind_of_perturbation_has_its_words() -> None:
     params = default_block("robustness", RobustnessParams)
     kinds = {kind.lower() for kind, *_ in perturbations(params)} - {"none"}

@@ -33,6 +33,20 @@ def test_a_clone_with_no_or_a_part_of_the_data_tells_whether_the_lock_is_current
     clone.run("dvc", "checkout", "--allow-missing")
     assert checked(clone) == current
 
+    # What Git should hold, but somebody forgot.
+    for path in ("stages/perturb.py", "metrics/sgd.json", "models/base.md", "data/small.zip"):
+        (clone.root / path).unlink()
+        result = clone.run("python", "-m", "tools.lock", check=False)
+        assert result.returncode == 1
+        assert result.stderr == f"error: {path}: missing, and not kept by DVC; commit it to Git\n"
+        clone.run("git", "restore", path)
+    lock = (clone.root / "dvc.lock").read_text()
+    (clone.root / "dvc.lock").write_text("<<<<<<< HEAD\n" + lock)
+    result = clone.run("python", "-m", "tools.lock", check=False)
+    assert result.returncode == 1
+    assert "'./dvc.lock' is invalid (possible merge conflicts)" in result.stderr
+    clone.run("git", "restore", "dvc.lock")
+
     clone.run("dvc", "config", "--local", "cache.dir", str(project.root / ".dvc/cache"))
     clone.run("dvc", "checkout", "train@base", "evaluate@sgd")
     assert checked(clone) == current
