@@ -184,10 +184,14 @@ def test_pushes_at_once_cut_off_and_damaged(team_on: Callable[[str], Team], kind
 
     # Killed as soon as the first object has arrived, then run again.
     with background(ada, "dvc", "push", "--run-cache", "--jobs", "1") as push:
-        while not objects(team.storage):
+        while not any(name.startswith("files") for name in objects(team.storage)):
             assert push.poll() is None, "pushed before it could be killed"
         os.killpg(push.pid, signal.SIGKILL)
-    sent = {name: (team.storage / name).stat().st_ino for name in objects(team.storage)}
+    sent = {
+        name: (team.storage / name).stat().st_ino
+        for name in objects(team.storage)
+        if name.startswith("files")  # the short records of runs are sent each time
+    }
     guide.follow("A push was cut off", ada)
     assert set(sent) < objects(team.storage)
     assert {name: (team.storage / name).stat().st_ino for name in sent} == sent, "not sent twice"

@@ -34,7 +34,7 @@ def test_a_clone_with_no_or_a_part_of_the_data_tells_whether_the_lock_is_current
     assert checked(clone) == current
 
     # What Git should hold, but somebody forgot.
-    for path in ("stages/perturb.py", "metrics/sgd.json", "models/base.md", "data/small.zip"):
+    for path in ("stages/perturb.py", "metrics/sgd.json", "models/base.md"):
         (clone.root / path).unlink()
         result = clone.run("python", "-m", "tools.lock", check=False)
         assert result.returncode == 1
