@@ -43,11 +43,7 @@ def team(project: Project, tmp_path: Path) -> Project:
 
 def on_another_machine(team: Project, root: Path) -> Project:
     """Return a clone of the Git remote, with a cache of its own."""
-    url = team.run("git", "remote", "get-url", "origin").stdout.strip()
-    team.run("git", "clone", "--quiet", url, str(root))
-    clone = Project(root)
-    clone.configure()
-    return clone
+    return Project(team.root.parent / "origin.git").clone_to(root)
 
 
 def model(project: Project, revision: str, variant: str = "sgd") -> str:
