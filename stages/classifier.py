@@ -7,6 +7,7 @@ from pydantic import Field
 
 from stages.arrays import read
 from stages.command import InputError
+from stages.devices import INSTRUCTION_SET, THREADS, InstructionSet
 from stages.params import Schema
 from stages.runtime import keras
 
@@ -15,9 +16,8 @@ class EvaluateParams(Schema):
     """The block `evaluate` of params.yaml: how networks predict."""
 
     batch_size: int = Field(ge=1, description="images a step")
-    threads: int = Field(
-        ge=1, le=1024, description="threads of an operation; another number gives other sums"
-    )
+    instruction_set: InstructionSet | None = INSTRUCTION_SET
+    threads: int = THREADS
 
 
 class Classifier:

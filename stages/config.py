@@ -1,23 +1,59 @@
 """The configuration of one model: the block `train` of params.yaml after a variant's changes."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from stages.devices import INSTRUCTION_SET, THREADS, InstructionSet
 from stages.params import Schema
 
 Activation = Literal["relu", "sigmoid", "tanh", "elu", "gelu", "silu", "leaky_relu"]
 
 
 class ConvLayer(Schema):
-    """A convolution, then batch normalisation (optional), activation, max pooling (optional)."""
+    """A convolution, then batch normalisation, shortcut, activation, max pooling.
+
+    All but convolution and activation are optional.
+    """
 
     filters: int = Field(ge=1, le=4096, description="number of filters")
     kernel_size: int = Field(3, ge=1, le=31, description="height and width of a filter, in pixels")
     stride: int = Field(1, ge=1, le=8, description="step of the filter, in pixels")
     padding: Literal["valid", "same"] = Field("valid", description="what happens at the border")
     batch_normalization: bool = Field(False, description="normalise before the activation")
+    shortcut: int = Field(
+        0, ge=0, description="layers from whose input on it is added to the output; 0: none"
+    )
     pool: int = Field(1, ge=1, le=8, description="size of the max pooling after it; 1: none")
+
+
+class Spoiling(Schema):
+    """Training images that are changed as `robustness` changes test images, one way each."""
+
+    share: float = Field(ge=0, le=1, description="of the images")
+    jpeg_quality: list[Annotated[int, Field(ge=1, le=100)]] = Field(
+        max_length=2, description="lowest and highest quality of the JPEG file; []: not this way"
+    )
+    blur_sigma: list[Annotated[float, Field(gt=0, le=100)]] = Field(
+        max_length=2, description="least and largest sigma of the blur, in pixels; []: not this way"
+    )
+    downscale_to: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
+        max_length=2,
+        description="least and largest shorter side it is scaled to, in pixels; []: not this way",
+    )
+
+    @field_validator("jpeg_quality", "blur_sigma", "downscale_to")
+    @classmethod
+    def _lowest_and_highest(cls, levels: list[float]) -> list[float]:
+        if len(levels) == 1 or levels != sorted(levels):
+            raise ValueError(f"must be the lowest and the highest value, or [], found {levels}")
+        return levels
+
+    @model_validator(mode="after")
+    def _some_way(self) -> Self:
+        if self.share and not (self.jpeg_quality or self.blur_sigma or self.downscale_to):
+            raise ValueError(f"share: {self.share} needs jpeg_quality, blur_sigma or downscale_to")
+        return self
 
 
 class Augmentation(Schema):
@@ -29,6 +65,7 @@ class Augmentation(Schema):
     shift: float = Field(ge=0, lt=1, description="largest shift, as a share of height and width")
     rotation: float = Field(ge=0, le=180, description="largest rotation, in degrees")
     zoom: float = Field(ge=0, lt=1, description="largest change of size, as a share")
+    spoil: Spoiling
 
 
 class ModelConfig(Schema):
@@ -63,9 +100,15 @@ class ModelConfig(Schema):
     )
     augmentation: Augmentation
     seed: int = Field(ge=0, lt=2**32, description="seed of weights, dropout, order, augmentation")
-    threads: int = Field(
-        ge=1, le=1024, description="threads of an operation; another number gives other sums"
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
+        description="what layers compute in; weights are float32 with any"
     )
+    xla: bool = Field(description="compile the training step with XLA")
+    strategy: Literal["single", "mirrored", "multi_worker"] = Field(
+        description="train on one device, on all GPUs of this machine, or on those of several"
+    )
+    instruction_set: InstructionSet | None = INSTRUCTION_SET
+    threads: int = THREADS
 
     @model_validator(mode="after")
     def _combinations(self) -> Self:
@@ -77,6 +120,12 @@ class ModelConfig(Schema):
             raise ValueError(
                 f"warmup_epochs: {self.warmup_epochs} needs schedule cosine, found {self.schedule}"
             )
+        for number, layer in enumerate(self.conv_layers, start=1):
+            if layer.shortcut > number:
+                raise ValueError(
+                    f"conv_layers: the shortcut of layer {number} must be at most {number}, "
+                    f"found {layer.shortcut}"
+                )
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:
             raise ValueError(
                 f"warmup_epochs: must be less than epochs ({self.epochs}), "

@@ -1,6 +1,7 @@
 """configure: work out what each model's configuration is, and refuse what cannot be meant.
 
-In:  the blocks `train` (the base model) and `variants` (what each changes) of params.yaml.
+In:  the blocks `train` (the base model), `recipes` (changes that several variants may share) and
+     `variants` (what each changes) of params.yaml.
 Out: configs/<variant>.yaml, complete, so that a model depends on its own values and no others.
 """
 
@@ -13,7 +14,7 @@ import yaml
 from stages.command import InputError, command_line, run
 from stages.config import ModelConfig
 from stages.files import replacing
-from stages.params import PARAMS_FILE, read_yaml, validate
+from stages.params import PARAMS_FILE, nearest, read_yaml, validate
 
 CONFIGS = Path("configs")
 
@@ -30,15 +31,23 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def resolve(train: Any, variants: Any) -> dict[str, dict[str, Any]]:
+def resolve(train: Any, recipes: Any, variants: Any) -> dict[str, dict[str, Any]]:
     """Return the complete configuration of every variant, by name.
+
+    A variant, and a recipe, is `train` with its changes; or a recipe with its changes, if it names
+    one as its `recipe`, of those above it.
 
     Raises:
         InputError: a name, key or value that is not allowed; the message says where and why.
     """
-    base = validate(ModelConfig, train, f"{PARAMS_FILE}: train")
+    base = validate(ModelConfig, train, f"{PARAMS_FILE}: train").model_dump()
+    if not isinstance(recipes, dict):
+        raise InputError(f"{PARAMS_FILE}: recipes: expected names and what each one changes")
     if not isinstance(variants, dict) or not variants:
         raise InputError(f"{PARAMS_FILE}: variants: expected names and what each one changes")
+    resolved: dict[str, dict[str, Any]] = {}
+    for name, changes in recipes.items():
+        resolved[name] = _resolved(base, resolved, changes, f"{PARAMS_FILE}: recipes.{name}")
     configs = {}
     for name, changes in variants.items():
         where = f"{PARAMS_FILE}: variants.{name}"
@@ -48,17 +57,30 @@ def resolve(train: Any, variants: Any) -> dict[str, dict[str, Any]]:
                 f"{where}: a name has at most 64 lower-case letters, digits, - and _, and starts "
                 f"with a letter or digit, found {name!r}"
             )
-        if not isinstance(changes, dict):
-            raise InputError(f"{where}: expected keys of train and values, found {changes!r}")
-        config = validate(ModelConfig, merge(base.model_dump(), changes), where)
-        configs[name] = config.model_dump()
+        configs[name] = _resolved(base, resolved, changes, where)
     return configs
+
+
+def _resolved(
+    base: dict[str, Any], recipes: dict[str, dict[str, Any]], changes: Any, where: str
+) -> dict[str, Any]:
+    """Return what `changes` makes of the one of `recipes` that it names, or else of `base`."""
+    if not isinstance(changes, dict):
+        raise InputError(f"{where}: expected keys of train and values, found {changes!r}")
+    own = {key: value for key, value in changes.items() if key != "recipe"}
+    if "recipe" in changes:
+        name = changes["recipe"]
+        if not isinstance(name, str) or name not in recipes:
+            known = f"; did you mean '{nearest(str(name), list(recipes))}'?" if recipes else ""
+            raise InputError(f"{where}.recipe: no recipe {name!r}{known}")
+        base = recipes[name]
+    return validate(ModelConfig, merge(base, own), where).model_dump()
 
 
 def main() -> None:
     command_line("stages.configure", __doc__).parse_args()
     params = read_yaml(PARAMS_FILE)
-    configs = resolve(params.get("train"), params.get("variants"))
+    configs = resolve(params.get("train"), params.get("recipes"), params.get("variants"))
     with replacing(CONFIGS) as folder:
         folder.mkdir()
         for name, config in configs.items():

@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("variant", help="a name in models/, without .h5")
     variant = parser.parse_args().variant
     params = read_block("evaluate", EvaluateParams)
-    set_up(seed=0, threads=params.threads)
+    set_up(0, params.threads, params.instruction_set)
     test = load_split("test")
     used = read_used()
     rows = used[used["split"] == "test"].reset_index(drop=True)

@@ -89,7 +89,7 @@ def main() -> None:
     variant = parser.parse_args().variant
     params = read_block("robustness", RobustnessParams)
     predicting = read_block("evaluate", EvaluateParams)
-    set_up(seed=0, threads=predicting.threads)
+    set_up(0, predicting.threads, predicting.instruction_set)
     models = Path("models")
     classifier = Classifier(models / f"{variant}.h5", predicting.batch_size)
     fitted = read_calibration(models / f"{variant}.json")

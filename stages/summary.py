@@ -16,15 +16,32 @@ def describe_changes(
     configs: Mapping[str, Mapping[str, Any]], baseline: str
 ) -> dict[str, dict[str, Any]]:
     """Return for each variant the values in which its configuration differs from the baseline's."""
-    base = _flatten(configs[baseline])
     changes = {}
     for variant, config in configs.items():
-        flat = _flatten(config)
-        # A key that only the baseline has belongs to a list that is longer there.
-        keys = [*flat, *(key for key in base if key not in flat)]
-        different = [key for key in keys if flat.get(key) != base.get(key)]
-        changes[variant] = {key: flat.get(key, "none") for key in different}
+        ours, theirs = _comparable(config, configs[baseline])
+        keys = dict.fromkeys([*ours, *theirs])
+        different = [key for key in keys if ours.get(key) != theirs.get(key)]
+        changes[variant] = {key: ours.get(key, "none") for key in different}
     return changes
+
+
+def _comparable(
+    config: Mapping[str, Any], other: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return both with an entry for each value; lists of unlike length are one value each."""
+    ours, theirs = dict(config), dict(other)
+    for key, value in config.items():
+        if isinstance(value, list) and len(value) != len(other.get(key, value)):
+            ours[key], theirs[key] = _in_short(value), _in_short(other[key])
+    return _flatten(ours), _flatten(theirs)
+
+
+def _in_short(entries: list[Any]) -> str:
+    """Return the entries, or of mappings the first value of each: the filters of each layer."""
+    return "-".join(
+        str(next(iter(entry.values())) if isinstance(entry, Mapping) else entry)
+        for entry in entries
+    )
 
 
 def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -51,6 +51,14 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def tensorflow() -> None:
+    """TensorFlow as the stages set it up; once it runs, its threads cannot be changed."""
+    from stages.runtime import set_up
+
+    set_up(seed=1, threads=1)
+
+
 @pytest.fixture(scope="session")
 def cifake_800() -> Path:
     """The study's 2,535 images; tests that need them are skipped where they are not at hand."""

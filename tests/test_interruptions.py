@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from stages.parallel import BATCH_BYTES
-from tests.helpers import Project, new_project, png, write_zip
+from tests.helpers import Project, edit_params, new_project, png, write_zip
 
 pytestmark = pytest.mark.slow
 
@@ -306,3 +306,31 @@ def test_killed_again_and_again_each_time_a_little_later_it_completes(
         assert run.process.returncode == -signal.SIGKILL, f"{moment}\n{printed}"
     project.repro("preprocess")
     assert contents(project) == contents(projects.done)
+
+
+def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
+    project: Project, tmp_path: Path
+) -> None:
+    """Killed twice, the training and DVC at once, some epochs after it began or went on."""
+    edit_params(project.root, {"variants.base": {"epochs": 40, "dropout": 0.5}})
+    whole = project.copy_to(tmp_path / "whole")
+    whole.repro("train@base")
+    kept = project.root / "checkpoints/base.h5"
+
+    def newer(than: bytes) -> bool:
+        return kept.exists() and kept.read_bytes() != than
+
+    for _ in range(2):
+        before = kept.read_bytes() if kept.exists() else b""
+        with running(project, "dvc repro train@base") as run:
+            run.wait_for(partial(newer, before))
+            os.killpg(run.process.pid, signal.SIGKILL)
+            run.end()
+        assert not (project.root / "models/base.h5").exists()
+        assert project.run("git", "status", "--porcelain", "checkpoints").stdout == ""
+    printed = project.run("dvc", "repro", "train@base").stdout
+    assert re.search(r"going on after epoch \d+ of 40", printed)
+    assert "epoch 1/40" not in printed
+    assert not kept.parent.exists()
+    for path in ("models/base.h5", "plots/training/base.csv", "dvc.lock"):
+        assert (project.root / path).read_bytes() == (whole.root / path).read_bytes(), path

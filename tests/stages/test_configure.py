@@ -15,7 +15,7 @@ PARAMS: dict[str, Any] = read_yaml(REPOSITORY / "params.yaml")
 
 
 def test_the_five_models_of_the_study() -> None:
-    configs = resolve(PARAMS["train"], PARAMS["variants"])
+    configs = resolve(PARAMS["train"], PARAMS["recipes"], PARAMS["variants"])
     base = configs["base"]
     differences = {
         name: {key: value for key, value in config.items() if value != base[key]}
@@ -39,7 +39,7 @@ def test_mappings_merge_and_everything_else_is_replaced() -> None:
 
 
 def test_a_nested_key_of_a_variant_keeps_its_neighbours() -> None:
-    configs = resolve(PARAMS["train"], {"flip": {"augmentation": {"flip": "horizontal"}}})
+    configs = resolve(PARAMS["train"], {}, {"flip": {"augmentation": {"flip": "horizontal"}}})
     assert configs["flip"]["augmentation"] == PARAMS["train"]["augmentation"] | {
         "flip": "horizontal"
     }
@@ -78,7 +78,7 @@ def test_a_nested_key_of_a_variant_keeps_its_neighbours() -> None:
 )
 def test_a_wrong_value_is_refused_with_its_key(changes: Any, message: str) -> None:
     with pytest.raises(InputError) as error:
-        resolve(PARAMS["train"], {"x": changes})
+        resolve(PARAMS["train"], {}, {"x": changes})
     assert message in str(error.value)
     assert str(error.value).startswith("params.yaml: ")
     assert "\n" not in str(error.value)
@@ -87,19 +87,45 @@ def test_a_wrong_value_is_refused_with_its_key(changes: Any, message: str) -> No
 @pytest.mark.parametrize("name", ["../x", "A", "a b", "a.b", "", "-a", "a" * 65, 3])
 def test_a_name_that_is_no_file_name_is_refused(name: Any) -> None:
     with pytest.raises(InputError, match="a name has at most 64"):
-        resolve(PARAMS["train"], {name: {}})
+        resolve(PARAMS["train"], {}, {name: {}})
+
+
+def test_a_variant_changes_its_recipe_and_a_recipe_changes_train() -> None:
+    recipes = {"quick": {"epochs": 2, "augmentation": {"flip": "both"}}}
+    changes = {"recipe": "quick", "augmentation": {"shift": 0.1}}
+    configs = resolve(PARAMS["train"], recipes, {"x": changes, "y": {}})
+    augmentation = configs["y"]["augmentation"] | {"flip": "both", "shift": 0.1}
+    assert configs["x"] == configs["y"] | {"epochs": 2, "augmentation": augmentation}
+    assert configs["y"]["epochs"] == PARAMS["train"]["epochs"]
+    assert changes["recipe"] == "quick"
+
+
+@pytest.mark.parametrize(
+    ("recipes", "message"),
+    [
+        ({"quick": {}}, "variants.x.recipe: no recipe 'quik'; did you mean 'quick'?"),
+        ({}, "variants.x.recipe: no recipe 'quik'"),
+        ({"quik": {"epoch": 1}}, "recipes.quik.epoch: unknown key; did you mean 'epochs'?"),
+        ({"quik": None}, "recipes.quik: expected keys of train and values, found None"),
+        (None, "recipes: expected names and what each one changes"),
+    ],
+)
+def test_a_recipe_that_is_wrong_or_not_there_is_refused(recipes: Any, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        resolve(PARAMS["train"], recipes, {"x": {"recipe": "quik"}})
+    assert str(error.value) == f"params.yaml: {message}"
 
 
 def test_no_variants_are_refused() -> None:
     with pytest.raises(InputError, match="variants: expected names"):
-        resolve(PARAMS["train"], {})
+        resolve(PARAMS["train"], {}, {})
 
 
 def test_a_base_that_is_missing_is_refused() -> None:
     with pytest.raises(
         InputError, match=r"params\.yaml: train: must be keys and values, found None"
     ):
-        resolve(None, {"x": {}})
+        resolve(None, {}, {"x": {}})
 
 
 @pytest.mark.parametrize(("text", "number"), [("1e-3", 0.001), ("1E5", 1e5), ("2.5e-05", 2.5e-5)])
@@ -109,7 +135,7 @@ def test_exponents_are_numbers_as_for_dvc(tmp_path: Path, text: str, number: flo
 
 
 def test_a_written_configuration_reads_back(tmp_path: Path) -> None:
-    configs = resolve(PARAMS["train"], {"x": {"learning_rate": 1e-05}})
+    configs = resolve(PARAMS["train"], {}, {"x": {"learning_rate": 1e-05}})
     (tmp_path / "x.yaml").write_text(yaml.safe_dump(configs["x"]))
     assert read_yaml(tmp_path / "x.yaml") == configs["x"]
 

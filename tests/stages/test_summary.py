@@ -16,21 +16,23 @@ from stages.summary import (
 )
 
 
-def test_changes_name_nested_keys_and_missing_layers() -> None:
+def test_changes_name_nested_keys_and_other_layers_in_short() -> None:
     configs = {
         "base": {"epochs": 20, "conv_layers": [{"filters": 32}, {"filters": 32}]},
-        "small": {"epochs": 10, "conv_layers": [{"filters": 8}]},
+        "small": {"epochs": 10, "conv_layers": [{"filters": 8, "pool": 2}]},
+        "wide": {"epochs": 20, "conv_layers": [{"filters": 32}, {"filters": 64}]},
         "same": {"epochs": 20, "conv_layers": [{"filters": 32}, {"filters": 32}]},
     }
     changes = describe_changes(configs, "base")
     assert changes == {
         "base": {},
-        "small": {"epochs": 10, "conv_layers.0.filters": 8, "conv_layers.1.filters": "none"},
+        "small": {"epochs": 10, "conv_layers": "8"},
+        "wide": {"conv_layers.1.filters": 64},
         "same": {},
     }
-    words = "epochs 10, conv_layers.0.filters 8, conv_layers.1.filters none"
-    assert changes_in_words(changes["small"]) == words
+    assert changes_in_words(changes["small"]) == "epochs 10, conv_layers 8"
     assert changes_in_words(changes["same"]) == "nothing"
+    assert describe_changes(configs, "small")["base"] == {"epochs": 20, "conv_layers": "32-32"}
 
 
 def test_a_change_from_nothing_or_to_nothing_is_one() -> None:

@@ -1,0 +1,104 @@
+"""What is kept of a training that has not finished, so that a killed one goes on.
+
+One file for each variant: its state at the end of the last finished epoch. It is no output. A
+finished training leaves none behind, and a state counts only for the very configuration, code, data
+and libraries that it came from.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from stages.arrays import Split, read
+from stages.config import ModelConfig
+from stages.files import replacing
+
+CHECKPOINTS = Path("checkpoints")
+LIBRARIES = ("tensorflow", "keras", "numpy")
+AT_A_TIME = 4096
+"""Images that are read at a time."""
+
+
+def origin(config: ModelConfig, *splits: Split) -> str:
+    """Return a hash of all that decides what training gives: configuration, code, data, libraries.
+
+    Code is every module of the project that is loaded.
+    """
+    digest = hashlib.sha256(json.dumps(config.model_dump()).encode())
+    for library in LIBRARIES:
+        digest.update(f"{library} {version(library)}\n".encode())
+    modules = [m for name, m in sys.modules.items() if name.startswith(("stages.", "__main__"))]
+    files = {Path(file) for m in modules if (file := getattr(m, "__file__", None))}
+    for file in sorted(files):
+        digest.update(file.read_bytes())
+    for split in splits:
+        digest.update(repr(split.images.shape).encode())
+        for start in range(0, len(split.labels), AT_A_TIME):
+            digest.update(read(split.images, slice(start, start + AT_A_TIME)).data)
+        digest.update(split.labels.tobytes())
+    return digest.hexdigest()
+
+
+def state(model: keras.Model) -> list[keras.Variable]:
+    """Return all that changes while `model` is fitted.
+
+    That is its weights, its optimizer, and how far the random numbers of its layers have come,
+    which `save_weights` of Keras 3.15 leaves out.
+    """
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps the state after every epoch in the file `path`, and lets training go on from there.
+
+    The curves up to there, the CSV file `curves`, are part of it.
+    """
+
+    def __init__(self, path: Path, origin: str, curves: Path):
+        super().__init__()
+        self.path, self.origin, self.curves = path, origin, curves
+
+    def restore(self, model: keras.Model) -> int:
+        """Give `model` and the curves the state that is kept; return the number of its epochs.
+
+        Where none is kept, or only that of something else, all stays as it is: 0.
+        """
+        with suppress(OSError, KeyError), h5py.File(self.path) as file:
+            if file.attrs["origin"] != self.origin:
+                return 0
+            variables = state(model)
+            values = [file[str(number)][()] for number in range(len(variables))]
+            epochs, curves = int(file.attrs["epochs"]), file["curves"].asstr()[()]
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+            self.curves.write_bytes(curves.encode())
+            return epochs
+        return 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        if not np.isfinite(logs["loss"]):
+            return
+        with replacing(self.path) as temporary:
+            with h5py.File(temporary, "w") as file:
+                for number, variable in enumerate(state(self.model)):
+                    file[str(number)] = variable.numpy()
+                file["curves"] = self.curves.read_bytes().decode()
+                file.attrs["epochs"], file.attrs["origin"] = epoch + 1, self.origin
+            with temporary.open("rb") as written:
+                os.fsync(written)  # a file that has its name must have its bytes, come what may
+
+    def remove(self) -> None:
+        """Remove the file, and with the last one the folder of all."""
+        self.path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.parent.rmdir()

@@ -1,0 +1,165 @@
+"""distribute: several devices train the network that one does, and a lost worker is named."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import yaml
+
+from tests.helpers import REPOSITORY
+from tests.stages.test_train import config, random_split
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
+
+TOLERANCE = 1e-4
+"""Largest difference of a weight: devices add up the same numbers in another order."""
+
+CHANGES: dict[str, Any] = {
+    "epochs": 2, "batch_size": 8, "dropout": 0.0, "dense_units": 4, "validation_steps": None,
+    "conv_layers": [{"filters": 4, "pool": 4, "batch_normalization": True}],
+    "optimizer": "sgd", "learning_rate": 0.05, "augmentation": {"flip": "both"},
+}  # fmt: skip
+DEADLINE = 120
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """What `train` reads: arrays, and a configuration for each strategy."""
+    for name, split in (("train", random_split(64)), ("validation", random_split(16, seed=1))):
+        folder = tmp_path / "data/processed" / name
+        folder.mkdir(parents=True)
+        np.save(folder / "images.npy", split.images)
+        np.save(folder / "labels.npy", split.labels)
+    (tmp_path / "configs").mkdir()
+    for strategy in ("single", "mirrored", "multi_worker"):
+        write_config(tmp_path, strategy, strategy=strategy)
+    return tmp_path
+
+
+def write_config(root: Path, name: str, **changes: Any) -> None:
+    chosen = config(**CHANGES | changes).model_dump()
+    (root / f"configs/{name}.yaml").write_text(yaml.safe_dump(chosen))
+
+
+def start(root: Path, variant: str, code: str = "", **environment: str) -> subprocess.Popen[str]:
+    """Start `train`, after `code`, with its output in a pipe."""
+    text = f"{code}\nimport runpy, sys\nsys.argv[1:] = ['{variant}']\n"
+    text += "runpy.run_module('stages.train', run_name='__main__', alter_sys=True)"
+    return subprocess.Popen(
+        [sys.executable, "-c", text],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    out, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0, errors
+    return out
+
+
+def two_workers(root: Path, variant: str = "multi_worker") -> list[subprocess.Popen[str]]:
+    """Start two workers on this machine; the first is the chief."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
+    for each in sockets:
+        each.close()
+    return [
+        start(root, variant, TF_CONFIG=json.dumps(
+            {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        ))
+        for index in range(2)
+    ]  # fmt: skip
+
+
+def weights(root: Path, variant: str) -> list[np.ndarray]:
+    return keras.models.load_model(root / f"models/{variant}.h5", compile=False).get_weights()
+
+
+def test_two_workers_train_what_one_does_and_the_first_alone_writes(workspace: Path) -> None:
+    finish(start(workspace, "single"))
+    chief, other = two_workers(workspace)
+    assert "epoch 2/2" in finish(chief)
+    finish(other)
+    for one, two in zip(
+        weights(workspace, "single"), weights(workspace, "multi_worker"), strict=True
+    ):
+        np.testing.assert_allclose(two, one, atol=TOLERANCE)
+    written = sorted(path.name for path in (workspace / "models").iterdir())
+    assert written == ["multi_worker.h5", "single.h5"]
+    assert not (workspace / "checkpoints").exists()
+
+
+def test_two_devices_train_what_one_does(workspace: Path) -> None:
+    """Two parts of the processor stand for two GPUs."""
+    finish(start(workspace, "single"))
+    split_processor = (
+        "import tensorflow as tf\n"
+        "tf.config.set_logical_device_configuration(tf.config.list_physical_devices('CPU')[0], "
+        "[tf.config.LogicalDeviceConfiguration()] * 2)"
+    )
+    finish(start(workspace, "mirrored", split_processor))
+    for one, two in zip(weights(workspace, "single"), weights(workspace, "mirrored"), strict=True):
+        np.testing.assert_allclose(two, one, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("dies", [0, 1], ids=["the chief", "the other"])
+def test_a_dead_worker_is_named_and_training_goes_on_later(workspace: Path, dies: int) -> None:
+    write_config(workspace, "long", strategy="multi_worker", epochs=1000)
+    workers = two_workers(workspace, "long")
+    deadline = time.monotonic() + DEADLINE
+    kept = workspace / "checkpoints/long.h5"
+    while not kept.exists() and time.monotonic() < deadline:
+        assert all(worker.poll() is None for worker in workers), workers[0].communicate()
+        time.sleep(0.05)
+    workers[dies].send_signal(signal.SIGKILL)
+    _, errors = workers[1 - dies].communicate(timeout=DEADLINE)
+    workers[dies].communicate()
+    assert workers[1 - dies].returncode == 1
+    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert "another worker cannot be reached any more; start all workers again" in lines[0]
+    assert "Traceback" not in errors
+
+    workers = two_workers(workspace, "long")
+    line = workers[0].stdout.readline()  # type: ignore[union-attr]
+    for worker in workers:
+        worker.kill()
+        worker.communicate()
+    assert re.fullmatch(r"going on after epoch [1-9]\d* of 1000\n", line)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [None, "{", '{"cluster": {"worker": ["a:1"]}}',
+     '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+     '{"cluster": {"ps": ["a:1"], "worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}'],
+)  # fmt: skip
+def test_workers_that_are_not_said_are_asked_for(workspace: Path, found: str | None) -> None:
+    environment = {} if found is None else {"TF_CONFIG": found}
+    process = start(workspace, "multi_worker", **environment)
+    _, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert "multi_worker needs the environment variable TF_CONFIG on each worker" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_batch_that_cannot_be_shared_equally_is_refused(workspace: Path) -> None:
+    write_config(workspace, "multi_worker", strategy="multi_worker", batch_size=7)
+    for worker in two_workers(workspace):
+        _, errors = worker.communicate(timeout=DEADLINE)
+        assert worker.returncode == 1
+        assert "batch_size: must be a multiple of the 2 devices, found 7" in errors
