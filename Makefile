@@ -1,7 +1,6 @@
 # Every target does the set-up it needs on a machine with Python 3.11, 3.12 or 3.13.
 PYTHON ?= python3
-# DVC runs stages one after another, but safely side by side where none waits for another variant's.
-# One model takes one thread.
+# Variants that are reproduced at a time.
 JOBS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -13,17 +12,8 @@ help: ## list the targets
 
 .PHONY: repro
 repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOBS=2 variants at a time), show the comparison
-	dvc repro preprocess external configure
-	$(MAKE) --no-print-directory --keep-going --jobs $(JOBS) \
-	    $$(ls configs | sed 's/\(.*\)\.yaml$$/measured@\1/')
-	dvc repro
+	python -m tools.repro --jobs $(JOBS)
 	@cat reports/comparison.md
-
-trained@%:
-	dvc --wait-for-lock repro --single-item train@$*
-
-measured@%: trained@%
-	dvc --wait-for-lock repro --single-item evaluate@$* robustness@$* card@$*
 
 .PHONY: test
 test: .venv/tests ## set up, check the code, run all tests (about 15 minutes on two cores)

@@ -1,0 +1,134 @@
+"""repro: several variants at a time give what `dvc repro` gives; one that fails stops no other."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from stages.config import ModelConfig
+from stages.configure import resolve
+from tests.helpers import Project, edit_params
+from tests.stages.test_configure import PARAMS
+from tools.repro import Variant, visible_gpus
+
+REPRO = ("python", "-m", "tools.repro")
+DEADLINE = 120
+
+
+def variant(name: str = "x", **changes: Any) -> Variant:
+    config = resolve(PARAMS["train"], {}, {name: changes})[name]
+    return Variant(name, ModelConfig.model_validate(config))
+
+
+@pytest.fixture
+def empty(finished_project: Project, tmp_path: Path) -> Project:
+    """The finished project as a new clone has it: nothing is reproduced, nothing cached."""
+    project = finished_project.copy_to(tmp_path / "project")
+    shutil.rmtree(project.root / ".dvc/cache")
+    for path in (
+        "models",
+        "metrics",
+        "plots",
+        "reports",
+        "configs",
+        "data/processed",
+        "data/external",
+    ):
+        shutil.rmtree(project.root / path)
+    (project.root / "dvc.lock").unlink()
+    return project
+
+
+@pytest.mark.slow
+def test_the_lock_is_that_of_dvc_repro(finished_project: Project, empty: Project) -> None:
+    printed = empty.run(*REPRO, "--jobs", "2").stdout
+    assert "base: > python -m stages.train base" in printed
+    assert (empty.root / "dvc.lock").read_text() == (finished_project.root / "dvc.lock").read_text()
+    assert empty.repro() == []
+
+
+@pytest.mark.slow
+def test_what_fails_is_named_and_the_others_finish(empty: Project) -> None:
+    edit_params(empty.root, {"variants.bad": {"conv_layers": [{"filters": 2, "pool": 8}] * 3}})
+    result = empty.run(*REPRO, "--jobs", "2", check=False)
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last == "error: failed: bad (why stands above); all other variants are done"
+    assert "bad: error: configs/bad.yaml: conv_layers: layer 2 needs" in result.stdout
+    done = {stage for stage in empty.lock() if "@" in stage}
+    assert done == {
+        f"{stage}@{name}"
+        for stage in ("train", "evaluate", "robustness", "card")
+        for name in ("base", "sgd")
+    }
+    edit_params(empty.root, {"variants.bad": None})
+    assert empty.repro() == ["configure", "compare", "report"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_ends_all_and_goes_on_later(
+    finished_project: Project, empty: Project, signal_sent: signal.Signals
+) -> None:
+    process = psutil.Popen(
+        [*REPRO, "--jobs", "2"], cwd=empty.root, env=empty.environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + DEADLINE
+    family: list[psutil.Process] = []
+    while sum("stages.train" in _command(child) for child in family) < 2:
+        assert process.poll() is None and time.monotonic() < deadline
+        family = process.children(recursive=True)
+        time.sleep(0.02)
+    os.kill(process.pid, signal_sent)
+    _, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1] == "error: interrupted"
+    assert "Traceback" not in errors
+    assert not psutil.wait_procs(family, timeout=5)[1], "something lives on"
+    assert not {"train@base", "train@sgd"} & set(empty.lock())
+    empty.run(*REPRO)
+    assert (empty.root / "dvc.lock").read_text() == (finished_project.root / "dvc.lock").read_text()
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", ""])
+def test_a_number_of_jobs_that_is_none_is_refused(project: Project, jobs: str) -> None:
+    result = project.run(*REPRO, f"--jobs={jobs}", check=False)
+    assert result.returncode == 2
+    assert f"must be a number of jobs, found '{jobs}'" in result.stderr
+
+
+def test_a_variant_takes_a_job_for_each_thread_and_all_for_all_gpus() -> None:
+    assert variant().jobs(4) == 1
+    assert variant(threads=3).jobs(4) == 3
+    assert variant(threads=8).jobs(4) == 4
+    assert variant(strategy="mirrored").jobs(4) == 4
+
+
+def test_work_is_multiplications_of_the_convolutions_times_epochs() -> None:
+    layers = [{"filters": 10, "kernel_size": 3, "pool": 2}, {"filters": 20, "kernel_size": 1}]
+    # Of an image's pixels: 3*10*9 in all of them, 10*20 in a quarter.
+    assert variant(conv_layers=layers, epochs=3).work() == 3 * (270 + 50)
+    strided = [{"filters": 10, "kernel_size": 3, "stride": 3}]
+    assert variant(conv_layers=strided, epochs=1).work() == pytest.approx(30)
+
+
+@pytest.mark.parametrize(("value", "gpus"), [("", []), ("0", ["0"]), ("2,5", ["2", "5"])])
+def test_gpus_are_those_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, value: str, gpus: list[str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+    assert visible_gpus() == gpus

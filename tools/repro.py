@@ -1,0 +1,175 @@
+"""Reproduce the pipeline with several variants at a time: the same bytes and the same dvc.lock.
+
+DVC runs stages one after another; those of different variants do not wait for each other. This runs
+`dvc repro` for what all share, then for each variant beside others, then for the rest. A variant
+takes as many jobs as its `threads`; GPUs go round. A variant that fails is named at the end, after
+the others have finished; Ctrl-C ends all, and the next run goes on from there.
+"""
+
+import argparse
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import NamedTuple
+
+from stages.command import InputError, command_line, run
+from stages.config import ModelConfig
+from stages.configure import CONFIGS
+from stages.params import read_yaml, validate
+
+HINTS = ("Use `dvc push`", "To track the changes", "To enable auto staging")
+SHARED = ["preprocess", "external", "configure"]
+OF_A_VARIANT = ["train", "evaluate", "robustness", "card"]
+
+
+class Variant(NamedTuple):
+    """A variant that is to be reproduced."""
+
+    name: str
+    config: ModelConfig
+
+    def jobs(self, most: int) -> int:
+        """Return how many of `most` jobs it takes: one a thread, or all if it takes all GPUs."""
+        return most if self.config.strategy != "single" else min(self.config.threads, most)
+
+    def work(self) -> float:
+        """Return how long training takes, in a unit of its own: multiplications times epochs."""
+        size, channels, total = 1.0, 3, 0.0
+        for layer in self.config.conv_layers:
+            size /= layer.stride**2
+            total += size * channels * layer.filters * layer.kernel_size**2
+            size, channels = size / layer.pool**2, layer.filters
+        return total * self.config.epochs
+
+
+class Running:
+    """The stages of one variant, one after another, in the background."""
+
+    def __init__(self, variant: Variant, gpu: str | None, ended: "queue.Queue[Running]"):
+        self.variant, self.gpu, self.ended = variant, gpu, ended
+        environment = dict(os.environ)
+        if gpu is not None:
+            # Two variants on one GPU must not each take all of its memory.
+            environment |= {"CUDA_VISIBLE_DEVICES": gpu, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+        targets = [f"{stage}@{variant.name}" for stage in OF_A_VARIANT]
+        self.process = subprocess.Popen(
+            ["dvc", "--wait-for-lock", "repro", "--single-item", *targets],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # Ctrl-C comes from `stop` alone, and once
+        )
+        threading.Thread(target=self._show, daemon=True).start()
+
+    def _show(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if line.strip() and not line.startswith(HINTS):
+                print(f"{self.variant.name}: {line.rstrip()}", flush=True)
+        self.process.wait()
+        self.ended.put(self)
+
+    def send(self, how: signal.Signals) -> None:
+        """Send a signal to all that runs for the variant."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, how)
+
+
+def reproduce(variants: list[Variant], jobs: int, gpus: list[str]) -> list[str]:
+    """Reproduce `variants`, the longest first, as many at a time as `jobs` allow.
+
+    Returns:
+        The names of those that failed.
+    """
+    waiting = sorted(variants, key=lambda v: (-v.jobs(jobs), -v.work()))
+    ended: queue.Queue[Running] = queue.Queue()
+    running: list[Running] = []
+    failed = []
+    try:
+        while waiting or running:
+            free = jobs - sum(each.variant.jobs(jobs) for each in running)
+            if waiting and waiting[0].jobs(jobs) <= free:
+                used = [each.gpu for each in running]
+                single = waiting[0].config.strategy == "single"
+                gpu = min(gpus, key=used.count) if gpus and single else None
+                running.append(Running(waiting.pop(0), gpu, ended))
+                continue
+            done = ended.get()
+            running.remove(done)
+            if done.process.returncode:
+                failed.append(done.variant.name)
+    except KeyboardInterrupt:
+        _stop(running)
+        raise
+    return failed
+
+
+def _stop(running: list[Running]) -> None:
+    """End all that runs, and wait until it has; Ctrl-C a second time does not wait."""
+    print("interrupted: ending what runs", file=sys.stderr, flush=True)
+    try:
+        for each in running:
+            each.send(signal.SIGINT)
+        for each in running:
+            each.process.wait()
+    except KeyboardInterrupt:
+        for each in running:
+            each.send(signal.SIGKILL)
+        raise
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that there are, as CUDA_VISIBLE_DEVICES names them."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [gpu for gpu in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if gpu]
+    if not shutil.which("nvidia-smi"):
+        return []
+    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
+    return [str(number) for number, _ in enumerate(listed.stdout.splitlines())]
+
+
+def _dvc(*arguments: str) -> None:
+    status = subprocess.run(["dvc", *arguments]).returncode
+    if status:
+        sys.exit(status)
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"must be a number of jobs, found {text!r}")
+    return int(text)
+
+
+def main() -> None:
+    parser = command_line("tools.repro", __doc__)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        default=cores,
+        metavar="N",
+        help="variants at a time, of one thread each (default: one a core, here %(default)s)",
+    )
+    jobs = parser.parse_args().jobs
+    _dvc("repro", *SHARED)
+    variants = [
+        Variant(path.stem, validate(ModelConfig, read_yaml(path), str(path)))
+        for path in sorted(CONFIGS.glob("*.yaml"))
+    ]
+    failed = reproduce(variants, jobs, visible_gpus())
+    if failed:
+        raise InputError(
+            f"failed: {', '.join(sorted(failed))} (why stands above); all other variants are done"
+        )
+    _dvc("repro")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run(main)
