@@ -1,0 +1,139 @@
+"""verify: the same bytes are called identical, and of others the first that differ are named."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import pytest
+import yaml
+
+from tests.helpers import Project
+from tools import verify as module
+from tools.machine import facts
+from tools.verify import first_epoch, first_tensor, read_record, record
+
+VERIFY = ("python", "-m", "tools.verify")
+
+
+def network(path: Path, **change: float) -> Path:
+    """Write a network of two layers; `change` is added to the first number of a layer's kernel."""
+    keras.utils.set_random_seed(1)
+    layers = [keras.layers.Dense(3, name="first"), keras.layers.Dense(2, name="second")]
+    model = keras.Sequential([keras.Input((4,)), *layers], name="network")
+    for name, value in change.items():
+        kernel, bias = model.get_layer(name).get_weights()
+        kernel[0, 0] += value
+        model.get_layer(name).set_weights([kernel, bias])
+    model.save(path)
+    return path
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_the_first_tensor_that_differs_is_named(tmp_path: Path) -> None:
+    before = network(tmp_path / "a.h5")
+    assert first_tensor(before, network(tmp_path / "b.h5")) is None
+    after = network(tmp_path / "c.h5", first=0.25, second=1)
+    found = first_tensor(before, after)
+    assert found is not None
+    assert "first/kernel" in found
+    assert found.endswith(": 1 of 12 numbers, by up to 0.25")
+    assert "second/kernel" in str(first_tensor(before, network(tmp_path / "d.h5", second=1)))
+
+
+def test_the_first_epoch_that_differs_is_named(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
+    old.write_text("epoch,accuracy,loss\n0,0.5,0.7\n1,0.6,0.65\n2,0.7,0.6\n")
+    new.write_text(old.read_text())
+    assert first_epoch(old, new) is None
+    new.write_text("epoch,accuracy,loss\n0,0.5,0.7\n1,0.6,0.650001\n2,0.8,0.5\n")
+    assert first_epoch(old, new) == "epoch 2: loss 0.65 before, 0.650001 now"
+    new.write_text("epoch,accuracy,loss\n0,0.5,0.7\n")
+    assert first_epoch(old, new) == "3 epochs before, 1 now"
+
+
+def test_a_machine_is_recorded_once_and_stays_that_of_its_models(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record({"a": "1", "b": "2"})
+    assert read_record("1") == read_record("2") == facts()
+    other = facts() | {"processor": "another"}
+    monkeypatch.setattr(module, "facts", lambda: other)
+    before = (workspace / "reports/machine.json").read_text()
+    record({"a": "1", "b": "2"})
+    assert (workspace / "reports/machine.json").read_text() == before, "the same bytes came out"
+    record({"a": "1", "b": "3"})
+    assert read_record("1") == facts() != other
+    assert read_record("3") == other
+    assert read_record("2") == {}
+    assert len(json.loads((workspace / "reports/machine.json").read_text())) == 2
+
+
+def test_facts_name_what_decides_the_bytes() -> None:
+    found = facts()
+    assert found["tensorflow"] and found["keras"] == keras.__version__
+    assert all(isinstance(value, str) and value for value in found.values())
+    assert {"processor", "instructions", "cores", "gpus", "system", "python"} <= set(found)
+
+
+@pytest.mark.slow
+def test_the_same_bytes_are_identical(project: Project) -> None:
+    project.run(*VERIFY, "--record")
+    cache = sorted((project.root / ".dvc/cache").rglob("*"))
+    lock = (project.root / "dvc.lock").read_bytes()
+    result = project.run(*VERIFY, "base")
+    assert "base: identical" in result.stdout
+    assert "sgd" not in result.stdout
+    row = next(line for line in result.stdout.splitlines() if line.startswith("tensorflow"))
+    assert row.split() == ["tensorflow", facts()["tensorflow"], facts()["tensorflow"]]
+    assert sorted((project.root / ".dvc/cache").rglob("*")) == cache
+    assert (project.root / "dvc.lock").read_bytes() == lock
+
+
+@pytest.mark.slow
+def test_other_bytes_are_not(project: Project) -> None:
+    """A network in whose last layer one number was changed after it was trained."""
+    model = project.root / "models/base.h5"
+    with h5py.File(model, "r+") as file:
+        weights = file["model_weights/probabilities"]
+        name = next(n for n in weights.attrs["weight_names"] if "kernel" in str(n))
+        weights[name][0, 0] += 0.5
+    lock = yaml.safe_load((project.root / "dvc.lock").read_text())
+    for stage in lock["stages"].values():
+        for entry in (*stage.get("outs", []), *stage["deps"]):
+            if entry["path"] == "models/base.h5":
+                entry["md5"] = hashlib.md5(model.read_bytes()).hexdigest()
+    (project.root / "dvc.lock").write_text(yaml.safe_dump(lock))
+    project.commit()
+    result = project.run(*VERIFY, "base", check=False)
+    assert result.returncode == 1
+    assert "base: different\n" in result.stdout
+    assert "first epoch that differs: none, the curves are the same" in result.stdout
+    assert "probabilities/kernel: 1 of 16 numbers, by up to 0.5" in result.stdout
+    assert "not recorded" in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("no variant", "dvc.lock: no variant 'bsae'; did you mean 'base'?"),
+        ("no model", "models/base.h5: not the file of dvc.lock; `dvc checkout` or `dvc pull` it"),
+        ("not committed", "differ from HEAD; commit them"),
+        ("no lock", "dvc.lock: no such file; run `dvc repro` first"),
+    ],
+)
+def test_what_cannot_be_verified_is_one_line(project: Project, change: str, message: str) -> None:
+    changes: dict[str, Any] = {
+        "no model": lambda: (project.root / "models/base.h5").write_text("another"),
+        "not committed": lambda: (project.root / "stages/train.py").open("a").write("#\n"),
+        "no lock": (project.root / "dvc.lock").unlink,
+    }
+    changes.get(change, lambda: None)()
+    name = "bsae" if change == "no variant" else "base"
+    result = project.run(*VERIFY, name, check=False)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr

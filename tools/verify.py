@@ -1,0 +1,176 @@
+"""Train a variant again in a scratch clone, and say whether the same bytes come out.
+
+Exits with 1 if not, and then says which epoch of the training curves and which tensor of the
+network differ first. The clone is of HEAD; the data come from DVC's cache, which it leaves alone.
+What the models were trained on stands in reports/machine.json, which `--record` writes.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import yaml
+
+from stages.command import InputError, command_line, run
+from stages.files import replacing
+from stages.params import nearest
+from tools.machine import facts
+
+RECORD = Path("reports/machine.json")
+
+
+def trained(lock: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the MD5 of what each variant's training wrote, by variant and path."""
+    return {
+        name.removeprefix("train@"): {out["path"]: out["md5"] for out in stage["outs"]}
+        for name, stage in lock["stages"].items()
+        if name.startswith("train@")
+    }
+
+
+def first_epoch(before: Path, after: Path) -> str | None:
+    """Return the first line in which two files of training curves differ, in words, or None."""
+    old, new = (pd.read_csv(path, dtype=str) for path in (before, after))
+    for epoch in range(max(len(old), len(new))):
+        if epoch >= min(len(old), len(new)):
+            return f"{len(old)} epochs before, {len(new)} now"
+        for column in old.columns:
+            values = old[column][epoch], new[column][epoch]
+            if values[0] != values[1]:
+                return f"epoch {epoch + 1}: {column} {values[0]} before, {values[1]} now"
+    return None
+
+
+def first_tensor(before: Path, after: Path) -> str | None:
+    """Return the first tensor in which two networks differ, in the order of the layers, or None."""
+    old, new = _tensors(before), _tensors(after)
+    if list(old) != list(new):
+        return "the networks have other layers"
+    for name, value in old.items():
+        if value.shape != new[name].shape:
+            return f"{name}: shape {value.shape} before, {new[name].shape} now"
+        if not np.array_equal(value, new[name], equal_nan=True):
+            differ = value != new[name]
+            most = np.max(np.abs(value[differ].astype(float) - new[name][differ].astype(float)))
+            return f"{name}: {differ.sum():,} of {value.size:,} numbers, by up to {most:.3g}"
+    return None
+
+
+def _tensors(path: Path) -> dict[str, np.ndarray]:
+    with h5py.File(path) as file:
+        weights = file["model_weights"]
+        return {
+            str(name): weights[layer][name][()]
+            for layer in weights.attrs["layer_names"]
+            for name in weights[layer].attrs["weight_names"]
+        }
+
+
+def verify(variant: str, expected: dict[str, str]) -> bool:
+    """Train `variant` again, print what came of it, and return whether it is the same."""
+    for path, digest in expected.items():
+        if not Path(path).exists() or _md5(Path(path)) != digest:
+            raise InputError(f"{path}: not the file of dvc.lock; `dvc checkout` or `dvc pull` it")
+    with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
+        clone = Path(scratch) / "clone"
+        _run(["git", "clone", "--quiet", ".", str(clone)])
+        cache = _run(["dvc", "cache", "dir"]).strip()
+        _run(["dvc", "cache", "dir", "--local", cache], clone)
+        _run(["dvc", "checkout", "data/processed/train", "data/processed/validation"], clone)
+        print(f"{variant}: training again", flush=True)
+        command = ["dvc", "repro", "--single-item", "--force", "--no-run-cache", "--no-commit"]
+        subprocess.run([*command, f"train@{variant}"], cwd=clone, check=True, stdout=sys.stderr)
+        if all(_md5(clone / path) == digest for path, digest in expected.items()):
+            print(f"{variant}: identical")
+            return True
+        network, curves = f"models/{variant}.h5", f"plots/training/{variant}.csv"
+        epoch = first_epoch(Path(curves), clone / curves)
+        tensor = first_tensor(Path(network), clone / network)
+        print(f"{variant}: different")
+        print(f"  first epoch that differs: {epoch or 'none, the curves are the same'}")
+        print(f"  first tensor that differs: {tensor or 'none, the networks compute the same'}")
+        return False
+
+
+def _run(command: list[str], folder: Path = Path()) -> str:
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if result.returncode:
+        last = (result.stderr.strip() or result.stdout.strip()).splitlines()[-1:]
+        raise InputError(f"`{' '.join(command)}` failed: {''.join(last)}")
+    return result.stdout
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+def read_record(model: str) -> dict[str, str]:
+    """Return the machine that trained the network whose MD5 is `model`; empty if not recorded."""
+    if not RECORD.exists():
+        return {}
+    machines = json.loads(RECORD.read_text())
+    return next((m["facts"] for m in machines if model in m["models"].values()), {})
+
+
+def record(models: dict[str, str]) -> None:
+    """Write which machine trained `models`, the MD5 by variant: this one, unless it was known."""
+    machines: list[dict[str, Any]] = []
+    for variant, model in sorted(models.items()):
+        of_model = read_record(model) or facts()
+        known = next((m for m in machines if m["facts"] == of_model), None)
+        if known is None:
+            known = {"facts": of_model, "models": {}}
+            machines.append(known)
+        known["models"][variant] = model
+    with replacing(RECORD) as file:
+        file.write_text(json.dumps(machines, indent=2) + "\n")
+
+
+def show_facts(before: dict[str, str]) -> None:
+    """Print what this machine and the one before are, side by side."""
+    now = facts()
+    rows = [("", "trained on", "this machine")]
+    rows += [(name, before.get(name, "not recorded"), value) for name, value in now.items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    for name, then, value in rows:
+        print(f"{name:{widths[0]}}  {then:{widths[1]}}  {value}")
+
+
+def main() -> None:
+    parser = command_line("tools.verify", __doc__)
+    parser.add_argument("variants", nargs="*", metavar="VARIANT", help="which (default: all)")
+    parser.add_argument(
+        "--record", action="store_true", help="train nothing, but write reports/machine.json"
+    )
+    arguments = parser.parse_args()
+    try:
+        outputs = trained(yaml.safe_load(Path("dvc.lock").read_text()))
+    except FileNotFoundError:
+        raise InputError("dvc.lock: no such file; run `dvc repro` first") from None
+    if arguments.record:
+        record({name: outs[f"models/{name}.h5"] for name, outs in outputs.items()})
+        return
+    for variant in arguments.variants:
+        if variant not in outputs:
+            close = nearest(variant, list(outputs))
+            raise InputError(f"dvc.lock: no variant '{variant}'; did you mean '{close}'?")
+    if _run(["git", "status", "--porcelain", "dvc.lock", "dvc.yaml", "configs", "stages"]):
+        raise InputError("dvc.lock, dvc.yaml, configs or stages differ from HEAD; commit them")
+    chosen = arguments.variants or list(outputs)
+    same = [verify(variant, outputs[variant]) for variant in chosen]
+    show_facts(read_record(outputs[chosen[0]][f"models/{chosen[0]}.h5"]))
+    sys.exit(not all(same))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    run(main)
