@@ -20,21 +20,25 @@ import numpy as np
 from stages.arrays import Split, read
 from stages.config import ModelConfig
 from stages.files import replacing
+from stages.runtime import tf
 
 CHECKPOINTS = Path("checkpoints")
-LIBRARIES = ("tensorflow", "keras", "numpy")
+LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "pillow")
 AT_A_TIME = 4096
 """Images that are read at a time."""
 
 
 def origin(config: ModelConfig, *splits: Split) -> str:
-    """Return a hash of all that decides what training gives: configuration, code, data, libraries.
+    """Return a hash of what decides what training gives.
 
-    Code is every module of the project that is loaded.
+    That is configuration, code (every module of the project that is loaded), data, libraries and
+    the kinds of devices.
     """
     digest = hashlib.sha256(json.dumps(config.model_dump()).encode())
     for library in LIBRARIES:
         digest.update(f"{library} {version(library)}\n".encode())
+    devices = [device.device_type for device in tf.config.list_logical_devices()]
+    digest.update(repr(devices).encode())
     modules = [m for name, m in sys.modules.items() if name.startswith(("stages.", "__main__"))]
     files = {Path(file) for m in modules if (file := getattr(m, "__file__", None))}
     for file in sorted(files):
@@ -86,12 +90,13 @@ class Checkpoint(keras.callbacks.Callback):
         return 0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        if not np.isfinite(logs["loss"]):
-            return
+        values = [variable.numpy() for variable in state(self.model)]
+        if not all(np.isfinite(value).all() for value in [np.array(logs["loss"]), *values]):
+            return  # training ends here, with an error
         with replacing(self.path) as temporary:
             with h5py.File(temporary, "w") as file:
-                for number, variable in enumerate(state(self.model)):
-                    file[str(number)] = variable.numpy()
+                for number, value in enumerate(values):
+                    file[str(number)] = value
                 file["curves"] = self.curves.read_bytes().decode()
                 file.attrs["epochs"], file.attrs["origin"] = epoch + 1, self.origin
             with temporary.open("rb") as written:

@@ -4,10 +4,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from stages.command import InputError
 from stages.devices import INSTRUCTION_SET, THREADS, InstructionSet
 from stages.params import Schema
 
 Activation = Literal["relu", "sigmoid", "tanh", "elu", "gelu", "silu", "leaky_relu"]
+
+
+class UnfitError(InputError):
+    """A configuration that its schema allows, but not the images, the devices or the training."""
 
 
 class ConvLayer(Schema):

@@ -47,18 +47,23 @@ def resolve(train: Any, recipes: Any, variants: Any) -> dict[str, dict[str, Any]
         raise InputError(f"{PARAMS_FILE}: variants: expected names and what each one changes")
     resolved: dict[str, dict[str, Any]] = {}
     for name, changes in recipes.items():
+        _require_name(name, f"{PARAMS_FILE}: recipes.{name}")
         resolved[name] = _resolved(base, resolved, changes, f"{PARAMS_FILE}: recipes.{name}")
     configs = {}
     for name, changes in variants.items():
         where = f"{PARAMS_FILE}: variants.{name}"
-        # The name becomes a file's and a DVC stage's, on every file system.
-        if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
-            raise InputError(
-                f"{where}: a name has at most 64 lower-case letters, digits, - and _, and starts "
-                f"with a letter or digit, found {name!r}"
-            )
+        _require_name(name, where)
         configs[name] = _resolved(base, resolved, changes, where)
     return configs
+
+
+def _require_name(name: Any, where: str) -> None:
+    # A variant's becomes a file's and a DVC stage's, on every file system.
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        raise InputError(
+            f"{where}: a name has at most 64 lower-case letters, digits, - and _, and starts "
+            f"with a letter or digit, found {name!r}"
+        )
 
 
 def _resolved(

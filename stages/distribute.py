@@ -11,8 +11,13 @@ import numpy as np
 
 from stages.checkpoint import state
 from stages.command import InputError
-from stages.config import ModelConfig
+from stages.config import ModelConfig, UnfitError
 from stages.runtime import tf
+
+EXAMPLE = (
+    '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, '
+    '"task": {"type": "worker", "index": 0}}'
+)
 
 
 def strategy_for(config: ModelConfig) -> tf.distribute.Strategy:
@@ -21,7 +26,7 @@ def strategy_for(config: ModelConfig) -> tf.distribute.Strategy:
     The workers are those of TF_CONFIG, https://www.tensorflow.org/guide/distributed_training.
 
     Raises:
-        InputError: there is no TF_CONFIG, or the devices cannot share a batch equally.
+        UnfitError: there is no TF_CONFIG, or the devices cannot share a batch equally.
     """
     if config.strategy == "single":
         return tf.distribute.get_strategy()
@@ -32,7 +37,7 @@ def strategy_for(config: ModelConfig) -> tf.distribute.Strategy:
         _require_workers()
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     if config.batch_size % strategy.num_replicas_in_sync:
-        raise InputError(
+        raise UnfitError(
             f"batch_size: must be a multiple of the {strategy.num_replicas_in_sync} devices, "
             f"found {config.batch_size}"
         )
@@ -40,19 +45,17 @@ def strategy_for(config: ModelConfig) -> tf.distribute.Strategy:
 
 
 def _require_workers() -> None:
-    example = (
-        '{"cluster": {"worker": ["10.0.0.1:2222", ...]}, "task": {"type": "worker", "index": 0}}'
-    )
     try:
         found = json.loads(os.environ.get("TF_CONFIG", ""))
-        workers, index = found["cluster"]["worker"], found["task"]["index"]
-        if set(found["cluster"]) == {"worker"} and 0 <= index < len(workers):
+        workers, task = found["cluster"]["worker"], found["task"]
+        only_workers = set(found["cluster"]) == {"worker"} and isinstance(workers, list)
+        if only_workers and task["type"] == "worker" and 0 <= task["index"] < len(workers):
             return
     except (ValueError, KeyError, TypeError):
         pass
-    raise InputError(
+    raise UnfitError(
         "strategy: multi_worker needs the environment variable TF_CONFIG on each worker, such as "
-        f"{example}, found {os.environ.get('TF_CONFIG')!r}"
+        f"{EXAMPLE}, found {os.environ.get('TF_CONFIG')!r}"
     )
 
 
@@ -88,9 +91,17 @@ class DistributedModel(keras.Model):
         return {name: tf.reshape(value, (1,)) for name, value in logs.items()}
 
 
-def share(strategy: tf.distribute.Strategy, model: keras.Model, epochs: int) -> int:
-    """Give every worker the first one's state of `model`; return the first one's `epochs`."""
+def share(strategy: tf.distribute.Strategy, model: keras.Model, epochs: int, origin: str) -> int:
+    """Give every worker the first one's state of `model`; return the first one's `epochs`.
+
+    Raises:
+        UnfitError: the first one's `origin`, see `stages.checkpoint`, is another one.
+    """
     variables = state(model)
+    of_origin = int(origin[:15], 16)
+    numbers = [np.asarray(value) for value in (of_origin, epochs, *(v.numpy() for v in variables))]
+    # Workers add up numbers of these types only.
+    wide = [n.astype(n.dtype if n.dtype.kind == "f" else np.int64) for n in numbers]
 
     @tf.function
     def from_the_first(values: list[tf.Tensor]) -> list[tf.Tensor]:
@@ -101,14 +112,16 @@ def share(strategy: tf.distribute.Strategy, model: keras.Model, epochs: int) -> 
             for value in values
         ]
 
-    numbers = [np.asarray(variable.numpy()) for variable in variables] + [np.asarray(epochs)]
-    # Sums over workers are of these types only.
-    wide = [n.astype(n.dtype if n.dtype.kind == "f" else np.int64) for n in numbers]
     shared = strategy.run(from_the_first, args=([tf.constant(n) for n in wide],))
     values = [strategy.experimental_local_results(value)[0].numpy() for value in shared]
-    for variable, value, number in zip(variables, values, numbers, strict=False):
+    if values[0] != of_origin:
+        raise UnfitError(
+            "configuration, code, data, libraries or kinds of devices are not those of the first "
+            "worker; give all workers the same"
+        )
+    for variable, value, number in zip(variables, values[2:], numbers[2:], strict=True):
         variable.assign(value.astype(number.dtype))
-    return int(values[-1])
+    return int(values[1])
 
 
 @contextmanager
@@ -116,17 +129,13 @@ def naming_lost_workers(config: ModelConfig) -> Iterator[None]:
     """Turn what TensorFlow raises when another worker is gone into one sentence."""
     try:
         yield
-    except (
-        tf.errors.AbortedError,
-        tf.errors.CancelledError,
-        tf.errors.DeadlineExceededError,
-        tf.errors.InternalError,
-        tf.errors.UnavailableError,
-    ) as error:
-        if config.strategy != "multi_worker":
+    except tf.errors.OpError as error:
+        text = str(error)
+        of_others = isinstance(error, tf.errors.UnavailableError | tf.errors.DeadlineExceededError)
+        of_others |= any(word in text for word in ("Collective", "heartbeat"))
+        if config.strategy != "multi_worker" or not of_others:
             raise
-        reason = str(error).splitlines()[0]
         raise InputError(
             "another worker cannot be reached any more; start all workers again, and training goes "
-            f"on from the last finished epoch ({reason})"
+            f"on from the last finished epoch ({text.splitlines()[0]})"
         ) from None

@@ -2,8 +2,7 @@
 
 import keras
 
-from stages.command import InputError
-from stages.config import ConvLayer, ModelConfig
+from stages.config import ConvLayer, ModelConfig, UnfitError
 
 MOMENTUM = 0.9
 """Of the statistics of batch normalisation: after a short training, Keras's 0.99 would leave too
@@ -21,7 +20,7 @@ def build(config: ModelConfig, image_shape: tuple[int, int, int]) -> keras.Model
         image_shape: height, width, 3.
 
     Raises:
-        InputError: the convolution layers shrink the images to nothing.
+        UnfitError: the convolution layers shrink the images to nothing.
     """
     inputs = keras.Input(image_shape, name="image")
     x = keras.layers.Rescaling(1 / 255, name="normalise")(inputs)
@@ -76,9 +75,10 @@ def _shortcut(
         layer.filters, 1, stride, "same", use_bias=False, name=f"shortcut_{number}"
     )(x)
     if x.shape != to.shape:
-        raise InputError(
+        raise UnfitError(
             f"conv_layers: layer {number} has {to.shape[1]}x{to.shape[2]} pixels, which its "
-            f"shortcut cannot have ({x.shape[1]}x{x.shape[2]}); set padding: same"
+            f"shortcut cannot have ({x.shape[1]}x{x.shape[2]}); set padding: same, and pool sizes "
+            "that leave nothing over"
         )
     if layer.batch_normalization:
         x = _batch_normalization(config, f"shortcut_normalization_{number}")(x)
@@ -88,7 +88,7 @@ def _shortcut(
 def _require_pixels(x: keras.KerasTensor, needed: int, layer: int) -> None:
     height, width = x.shape[1:3]
     if min(height, width) < needed:
-        raise InputError(
+        raise UnfitError(
             f"conv_layers: layer {layer} needs {needed}x{needed} pixels where only "
             f"{height}x{width} are left; use fewer layers, pool less, or set padding: same"
         )

@@ -19,7 +19,7 @@ from stages.augment import augment
 from stages.batches import Order, dataset
 from stages.checkpoint import CHECKPOINTS, Checkpoint, origin
 from stages.command import InputError, command_line, run
-from stages.config import ModelConfig
+from stages.config import ModelConfig, UnfitError
 from stages.distribute import (
     DistributedModel,
     is_chief,
@@ -51,7 +51,7 @@ class CNNModel:
             strategy: that of `config`; None: one device.
 
         Raises:
-            InputError: the convolution layers shrink the images to nothing.
+            UnfitError: the convolution layers shrink the images to nothing.
         """
         self.config = config
         self.strategy = strategy or tf.distribute.get_strategy()
@@ -68,7 +68,7 @@ class CNNModel:
             checkpoint: where the state after each epoch is kept, and training goes on from.
 
         Raises:
-            InputError: the loss is not finite any more, or another worker is gone.
+            UnfitError: the loss is not finite any more.
         """
         config = self.config
         steps = config.steps_per_epoch or math.ceil(len(train.labels) / config.batch_size)
@@ -94,33 +94,32 @@ class CNNModel:
         model = self._compiled(steps)
         with self.strategy.scope():
             kept = checkpoint.restore(model) if checkpoint else 0
-            if config.strategy == "multi_worker":
-                kept = share(self.strategy, model, kept)
+            if checkpoint and config.strategy == "multi_worker":
+                kept = share(self.strategy, model, kept, checkpoint.origin)
         if kept:
             print(f"going on after epoch {kept} of {config.epochs}", flush=True)
         terminal = sys.stdout.isatty()
         one_line = [] if terminal else [keras.callbacks.LambdaCallback(on_epoch_end=self._report)]
-        with naming_lost_workers(config):
-            history = model.fit(
-                training_data,
-                validation_data=validation_data,
-                initial_epoch=kept,
-                epochs=config.epochs,
-                shuffle=False,
-                callbacks=[
-                    epoch,
-                    keras.callbacks.CSVLogger(curves, append=kept > 0),
-                    keras.callbacks.TerminateOnNaN(),
-                    *([checkpoint] if checkpoint else []),
-                    *one_line,
-                ],
-                verbose=1 if terminal else 0,
-            )
+        history = model.fit(
+            training_data,
+            validation_data=validation_data,
+            initial_epoch=kept,
+            epochs=config.epochs,
+            shuffle=False,
+            callbacks=[
+                epoch,
+                keras.callbacks.CSVLogger(curves, append=kept > 0),
+                keras.callbacks.TerminateOnNaN(),
+                *([checkpoint] if checkpoint else []),
+                *one_line,
+            ],
+            verbose=1 if terminal else 0,
+        )
+        losses = history.history.get("loss", [])  # none where all epochs were done before
         # The last step may break the weights after its loss was computed.
         weights_are_finite = all(np.isfinite(w.numpy()).all() for w in self.network.weights)
-        losses = history.history.get("loss", [0.0])  # none where all epochs were done before
-        if not (np.isfinite(losses[-1]) and weights_are_finite):
-            raise InputError(
+        if losses and not (np.isfinite(losses[-1]) and weights_are_finite):
+            raise UnfitError(
                 f"loss or weights are not finite in epoch {kept + len(losses)} of {config.epochs} "
                 f"(loss {losses[-1]}); a lower learning_rate than {config.learning_rate} may help"
             )
@@ -198,26 +197,29 @@ def main() -> None:
     train, validation = load_split("train"), load_split("validation")
     configure(config.threads, config.instruction_set)
     try:
-        strategy = strategy_for(config)
-        start(config.seed)
-        model = CNNModel(config, train.images.shape[1:], strategy)
-        if is_chief(config):
+        with naming_lost_workers(config):
+            strategy = strategy_for(config)
+            start(config.seed)
+            model = CNNModel(config, train.images.shape[1:], strategy)
             _train_and_write(model, train, validation, variant)
-        else:
-            with tempfile.TemporaryDirectory() as scratch:
-                model.fit(train, validation, Path(scratch) / "curves.csv")
-    except InputError as error:
+    except UnfitError as error:
         raise InputError(f"{config_file}: {error}") from None
 
 
 def _train_and_write(model: CNNModel, train: Split, validation: Split, variant: str) -> None:
-    curves_path = Path("plots/training") / f"{variant}.csv"
-    kept = CHECKPOINTS / f"{variant}.h5"
-    with replacing(Path("models") / f"{variant}.h5") as file, replacing(curves_path) as curves:
-        checkpoint = Checkpoint(kept, origin(model.config, train, validation), curves)
-        model.fit(train, validation, curves, checkpoint)
-        model.save(file)
-    checkpoint.remove()
+    with tempfile.TemporaryDirectory() as scratch:
+        # Of several workers, only the first one's outputs are kept.
+        root = Path() if is_chief(model.config) else Path(scratch)
+        file_path, curves_path = (
+            root / f"models/{variant}.h5",
+            root / f"plots/training/{variant}.csv",
+        )
+        with replacing(file_path) as file, replacing(curves_path) as curves:
+            kept = root / CHECKPOINTS / f"{variant}.h5"
+            checkpoint = Checkpoint(kept, origin(model.config, train, validation), curves)
+            model.fit(train, validation, curves, checkpoint)
+            model.save(file)
+        checkpoint.remove()
 
 
 if __name__ == "__main__":

@@ -21,10 +21,13 @@ from stages.command import InputError, command_line, run
 from stages.config import ModelConfig
 from stages.configure import CONFIGS
 from stages.params import read_yaml, validate
+from tools.verify import record
 
 HINTS = ("Use `dvc push`", "To track the changes", "To enable auto staging")
 SHARED = ["preprocess", "external", "configure"]
 OF_A_VARIANT = ["train", "evaluate", "robustness", "card"]
+PATIENCE = 10
+"""Seconds in which what was interrupted is expected to end."""
 
 
 class Variant(NamedTuple):
@@ -52,45 +55,76 @@ class Running:
 
     def __init__(self, variant: Variant, gpu: str | None, ended: "queue.Queue[Running]"):
         self.variant, self.gpu, self.ended = variant, gpu, ended
+        self.trained = False
         environment = dict(os.environ)
         if gpu is not None:
             # Two variants on one GPU must not each take all of its memory.
             environment |= {"CUDA_VISIBLE_DEVICES": gpu, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
         targets = [f"{stage}@{variant.name}" for stage in OF_A_VARIANT]
-        self.process = subprocess.Popen(
-            ["dvc", "--wait-for-lock", "repro", "--single-item", *targets],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,  # Ctrl-C comes from `stop` alone, and once
-        )
+        command = ["--wait-for-lock", "repro", "--single-item", *targets]
+        self.process = start_dvc(command, environment, stdout=subprocess.PIPE)
         threading.Thread(target=self._show, daemon=True).start()
 
     def _show(self) -> None:
         assert self.process.stdout
-        for line in self.process.stdout:
-            if line.strip() and not line.startswith(HINTS):
-                print(f"{self.variant.name}: {line.rstrip()}", flush=True)
-        self.process.wait()
-        self.ended.put(self)
+        try:
+            for line in self.process.stdout:
+                self.trained |= line.startswith(f"> python -m stages.train {self.variant.name}")
+                if line.strip() and not line.startswith(HINTS):
+                    print(f"{self.variant.name}: {line.rstrip()}", flush=True)
+        except OSError:  # nobody reads what is printed any more
+            send(self.process, signal.SIGINT)
+        finally:
+            self.process.wait()
+            self.ended.put(self)
 
-    def send(self, how: signal.Signals) -> None:
-        """Send a signal to all that runs for the variant."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, how)
+
+def start_dvc(
+    arguments: list[str], environment: dict[str, str] | None = None, stdout: int | None = None
+) -> subprocess.Popen[str]:
+    """Start `dvc` in a session of its own, so that Ctrl-C reaches it through `stop` alone."""
+    return subprocess.Popen(
+        ["dvc", *arguments],
+        env=environment,
+        stdout=stdout,
+        stderr=None if stdout is None else subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+        # Where this was started in the background, SIGINT may be ignored, and so it would be there.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
-def reproduce(variants: list[Variant], jobs: int, gpus: list[str]) -> list[str]:
+def send(process: subprocess.Popen[str], how: signal.Signals) -> None:
+    """Send a signal to `process` and all that it has started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, how)
+
+
+def stop(processes: list[subprocess.Popen[str]]) -> None:
+    """Interrupt `processes` and wait until they have ended; what does not end soon is killed."""
+    print("interrupted: ending what runs", file=sys.stderr, flush=True)
+    try:
+        for process in processes:
+            send(process, signal.SIGINT)
+        for process in processes:
+            process.wait(PATIENCE)
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        for process in processes:
+            send(process, signal.SIGKILL)
+
+
+def reproduce(variants: list[Variant], jobs: int, gpus: list[str]) -> tuple[list[str], list[str]]:
     """Reproduce `variants`, the longest first, as many at a time as `jobs` allow.
 
     Returns:
-        The names of those that failed.
+        The names of those that failed, and of those that were trained.
     """
     waiting = sorted(variants, key=lambda v: (-v.jobs(jobs), -v.work()))
     ended: queue.Queue[Running] = queue.Queue()
     running: list[Running] = []
-    failed = []
+    results: dict[str, Running] = {}
     try:
         while waiting or running:
             free = jobs - sum(each.variant.jobs(jobs) for each in running)
@@ -102,26 +136,12 @@ def reproduce(variants: list[Variant], jobs: int, gpus: list[str]) -> list[str]:
                 continue
             done = ended.get()
             running.remove(done)
-            if done.process.returncode:
-                failed.append(done.variant.name)
+            results[done.variant.name] = done
     except KeyboardInterrupt:
-        _stop(running)
+        stop([each.process for each in running])
         raise
-    return failed
-
-
-def _stop(running: list[Running]) -> None:
-    """End all that runs, and wait until it has; Ctrl-C a second time does not wait."""
-    print("interrupted: ending what runs", file=sys.stderr, flush=True)
-    try:
-        for each in running:
-            each.send(signal.SIGINT)
-        for each in running:
-            each.process.wait()
-    except KeyboardInterrupt:
-        for each in running:
-            each.send(signal.SIGKILL)
-        raise
+    failed = sorted(name for name, done in results.items() if done.process.returncode)
+    return failed, sorted(name for name, done in results.items() if done.trained)
 
 
 def visible_gpus() -> list[str]:
@@ -135,7 +155,12 @@ def visible_gpus() -> list[str]:
 
 
 def _dvc(*arguments: str) -> None:
-    status = subprocess.run(["dvc", *arguments]).returncode
+    process = start_dvc(list(arguments))
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        stop([process])
+        raise
     if status:
         sys.exit(status)
 
@@ -162,14 +187,16 @@ def main() -> None:
         Variant(path.stem, validate(ModelConfig, read_yaml(path), str(path)))
         for path in sorted(CONFIGS.glob("*.yaml"))
     ]
-    failed = reproduce(variants, jobs, visible_gpus())
+    failed, trained = reproduce(variants, jobs, visible_gpus())
+    record(trained)
     if failed:
         raise InputError(
-            f"failed: {', '.join(sorted(failed))} (why stands above); all other variants are done"
+            f"failed: {', '.join(failed)} (why stands above); all other variants are done"
         )
     _dvc("repro")
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     run(main)

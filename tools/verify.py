@@ -2,7 +2,7 @@
 
 Exits with 1 if not, and then says which epoch of the training curves and which tensor of the
 network differ first. The clone is of HEAD; the data come from DVC's cache, which it leaves alone.
-What the models were trained on stands in reports/machine.json, which `--record` writes.
+What the models were trained on stands in reports/machine.json, which `tools.repro` writes.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ import pandas as pd
 import yaml
 
 from stages.command import InputError, command_line, run
+from stages.configure import CONFIGS
 from stages.files import replacing
 from stages.params import nearest
 from tools.machine import facts
@@ -27,12 +28,21 @@ from tools.machine import facts
 RECORD = Path("reports/machine.json")
 
 
-def trained(lock: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Return the MD5 of what each variant's training wrote, by variant and path."""
+def trained() -> dict[str, dict[str, str]]:
+    """Return the MD5 of what training wrote, by variant, of those in configs/, and path.
+
+    Raises:
+        InputError: there is no dvc.lock.
+    """
+    try:
+        stages = yaml.safe_load(Path("dvc.lock").read_text())["stages"]
+    except FileNotFoundError:
+        raise InputError("dvc.lock: no such file; run `dvc repro` first") from None
+    names = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
     return {
-        name.removeprefix("train@"): {out["path"]: out["md5"] for out in stage["outs"]}
-        for name, stage in lock["stages"].items()
-        if name.startswith("train@")
+        name: {out["path"]: out["md5"] for out in stages[f"train@{name}"]["outs"]}
+        for name in names
+        if f"train@{name}" in stages
     }
 
 
@@ -87,7 +97,9 @@ def verify(variant: str, expected: dict[str, str]) -> bool:
         _run(["dvc", "checkout", "data/processed/train", "data/processed/validation"], clone)
         print(f"{variant}: training again", flush=True)
         command = ["dvc", "repro", "--single-item", "--force", "--no-run-cache", "--no-commit"]
-        subprocess.run([*command, f"train@{variant}"], cwd=clone, check=True, stdout=sys.stderr)
+        again = subprocess.run([*command, f"train@{variant}"], cwd=clone, stdout=sys.stderr)
+        if again.returncode:
+            raise InputError(f"{variant}: could not be trained again; why stands above")
         if all(_md5(clone / path) == digest for path, digest in expected.items()):
             print(f"{variant}: identical")
             return True
@@ -96,7 +108,7 @@ def verify(variant: str, expected: dict[str, str]) -> bool:
         tensor = first_tensor(Path(network), clone / network)
         print(f"{variant}: different")
         print(f"  first epoch that differs: {epoch or 'none, the curves are the same'}")
-        print(f"  first tensor that differs: {tensor or 'none, the networks compute the same'}")
+        print(f"  first tensor that differs: {tensor or 'none, they are the same'}")
         return False
 
 
@@ -121,11 +133,21 @@ def read_record(model: str) -> dict[str, str]:
     return next((m["facts"] for m in machines if model in m["models"].values()), {})
 
 
-def record(models: dict[str, str]) -> None:
-    """Write which machine trained `models`, the MD5 by variant: this one, unless it was known."""
+def record(here: list[str]) -> None:
+    """Write which machine trained the models of dvc.lock, where that is known.
+
+    Args:
+        here: variants that this machine has just trained. Where the same bytes had been recorded
+            before, they stay the other machine's.
+    """
+    if not here:
+        return
     machines: list[dict[str, Any]] = []
-    for variant, model in sorted(models.items()):
-        of_model = read_record(model) or facts()
+    for variant, outs in trained().items():
+        model = outs[f"models/{variant}.h5"]
+        of_model = read_record(model) or (facts() if variant in here else None)
+        if of_model is None:
+            continue
         known = next((m for m in machines if m["facts"] == of_model), None)
         if known is None:
             known = {"facts": of_model, "models": {}}
@@ -135,10 +157,10 @@ def record(models: dict[str, str]) -> None:
         file.write_text(json.dumps(machines, indent=2) + "\n")
 
 
-def show_facts(before: dict[str, str]) -> None:
-    """Print what this machine and the one before are, side by side."""
+def show_facts(variant: str, before: dict[str, str]) -> None:
+    """Print what this machine and the one that trained `variant` are, side by side."""
     now = facts()
-    rows = [("", "trained on", "this machine")]
+    rows = [(variant, "trained on", "this machine")]
     rows += [(name, before.get(name, "not recorded"), value) for name, value in now.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     for name, then, value in rows:
@@ -148,17 +170,8 @@ def show_facts(before: dict[str, str]) -> None:
 def main() -> None:
     parser = command_line("tools.verify", __doc__)
     parser.add_argument("variants", nargs="*", metavar="VARIANT", help="which (default: all)")
-    parser.add_argument(
-        "--record", action="store_true", help="train nothing, but write reports/machine.json"
-    )
     arguments = parser.parse_args()
-    try:
-        outputs = trained(yaml.safe_load(Path("dvc.lock").read_text()))
-    except FileNotFoundError:
-        raise InputError("dvc.lock: no such file; run `dvc repro` first") from None
-    if arguments.record:
-        record({name: outs[f"models/{name}.h5"] for name, outs in outputs.items()})
-        return
+    outputs = trained()
     for variant in arguments.variants:
         if variant not in outputs:
             close = nearest(variant, list(outputs))
@@ -167,7 +180,9 @@ def main() -> None:
         raise InputError("dvc.lock, dvc.yaml, configs or stages differ from HEAD; commit them")
     chosen = arguments.variants or list(outputs)
     same = [verify(variant, outputs[variant]) for variant in chosen]
-    show_facts(read_record(outputs[chosen[0]][f"models/{chosen[0]}.h5"]))
+    for name in chosen:
+        print()
+        show_facts(name, read_record(outputs[name][f"models/{name}.h5"]))
     sys.exit(not all(same))
 
 

@@ -137,7 +137,12 @@ def test_a_broken_state_is_not_kept(tmp_path: Path) -> None:
         fit(tmp_path, chosen, epochs=1)
     before = (tmp_path / "kept.h5").read_bytes()
     checkpoint = Checkpoint(tmp_path / "kept.h5", "origin", tmp_path / "curves.csv")
+    model = CNNModel(chosen, (32, 32, 3))._compiled(steps=3)
+    checkpoint.set_model(model)
     checkpoint.on_epoch_end(1, {"loss": float("nan")})
+    assert (tmp_path / "kept.h5").read_bytes() == before
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    checkpoint.on_epoch_end(1, {"loss": 0.5})
     assert (tmp_path / "kept.h5").read_bytes() == before
 
 

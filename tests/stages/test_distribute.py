@@ -1,13 +1,16 @@
 """distribute: several devices train the network that one does, and a lost worker is named."""
 
+import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +54,24 @@ def write_config(root: Path, name: str, **changes: Any) -> None:
     (root / f"configs/{name}.yaml").write_text(yaml.safe_dump(chosen))
 
 
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """Whatever a test has started ends with it."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        process.kill()
+        process.communicate()
+
+
 def start(root: Path, variant: str, code: str = "", **environment: str) -> subprocess.Popen[str]:
     """Start `train`, after `code`, with its output in a pipe."""
     text = f"{code}\nimport runpy, sys\nsys.argv[1:] = ['{variant}']\n"
     text += "runpy.run_module('stages.train', run_name='__main__', alter_sys=True)"
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", text],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
@@ -63,6 +79,8 @@ def start(root: Path, variant: str, code: str = "", **environment: str) -> subpr
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    STARTED.append(process)
+    return process
 
 
 def finish(process: subprocess.Popen[str]) -> str:
@@ -71,14 +89,17 @@ def finish(process: subprocess.Popen[str]) -> str:
     return out
 
 
-def two_workers(root: Path, variant: str = "multi_worker") -> list[subprocess.Popen[str]]:
-    """Start two workers on this machine; the first is the chief."""
+def two_workers(
+    root: Path | Iterator[Path], variant: str = "multi_worker"
+) -> list[subprocess.Popen[str]]:
+    """Start two workers, in one folder or each in its own; the first is the chief."""
+    roots = itertools.repeat(root) if isinstance(root, Path) else root
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     for each in sockets:
         each.close()
     return [
-        start(root, variant, TF_CONFIG=json.dumps(
+        start(next(roots), variant, TF_CONFIG=json.dumps(
             {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         ))
         for index in range(2)
@@ -136,15 +157,28 @@ def test_a_dead_worker_is_named_and_training_goes_on_later(workspace: Path, dies
 
     workers = two_workers(workspace, "long")
     line = workers[0].stdout.readline()  # type: ignore[union-attr]
-    for worker in workers:
-        worker.kill()
-        worker.communicate()
     assert re.fullmatch(r"going on after epoch [1-9]\d* of 1000\n", line)
+
+
+def test_a_worker_with_another_configuration_is_refused(workspace: Path) -> None:
+    other = workspace.parent / "other"
+    shutil.copytree(workspace, other)
+    write_config(other, "multi_worker", strategy="multi_worker", seed=2)
+    roots = iter([workspace, other])
+    chief, worker = two_workers(roots)
+    _, errors = worker.communicate(timeout=DEADLINE)
+    assert worker.returncode == 1
+    assert "are not those of the first worker; give all workers the same" in errors
+    chief.communicate(timeout=DEADLINE)
+    assert chief.returncode == 1
+    assert not (workspace / "models").exists() or not list((workspace / "models").iterdir())
 
 
 @pytest.mark.parametrize(
     "found",
     [None, "{", '{"cluster": {"worker": ["a:1"]}}',
+     '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}',
+     '{"cluster": {"worker": ["a:1"]}, "task": {"type": "chief", "index": 0}}',
      '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
      '{"cluster": {"ps": ["a:1"], "worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}'],
 )  # fmt: skip

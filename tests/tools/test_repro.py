@@ -1,9 +1,11 @@
 """repro: several variants at a time give what `dvc repro` gives; one that fails stops no other."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from stages.config import ModelConfig
 from stages.configure import resolve
 from tests.helpers import Project, edit_params
 from tests.stages.test_configure import PARAMS
-from tools.repro import Variant, visible_gpus
+from tools.machine import facts
+from tools.repro import Variant, reproduce, visible_gpus
 
 REPRO = ("python", "-m", "tools.repro")
 DEADLINE = 120
@@ -51,6 +54,9 @@ def test_the_lock_is_that_of_dvc_repro(finished_project: Project, empty: Project
     assert "base: > python -m stages.train base" in printed
     assert (empty.root / "dvc.lock").read_text() == (finished_project.root / "dvc.lock").read_text()
     assert empty.repro() == []
+    machines = json.loads((empty.root / "reports/machine.json").read_text())
+    assert [set(machine["models"]) for machine in machines] == [{"base", "sgd"}]
+    assert machines[0]["facts"] == facts()
 
 
 @pytest.mark.slow
@@ -132,3 +138,63 @@ def test_gpus_are_those_that_the_environment_names(
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
     assert visible_gpus() == gpus
+
+
+RECORDER = """#!/usr/bin/env python3
+import os, sys, time
+folder, targets = os.environ["FOLDER"], sys.argv[4:]
+name = targets[0].partition("@")[2]
+open(f"{folder}/{name}", "w").write(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+with open(f"{folder}/log", "a") as log:
+    log.write(f"+{name} ")
+deadline = time.monotonic() + 30
+while not os.path.exists(f"{folder}/go-{name}") and time.monotonic() < deadline:
+    time.sleep(0.01)
+with open(f"{folder}/log", "a") as log:
+    log.write(f"-{name} ")
+print(f"> python -m stages.train {name}")
+sys.exit(name == "bad")
+"""
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which a command that stands for DVC notes what it is asked to run."""
+    program = tmp_path / "bin/dvc"
+    program.parent.mkdir()
+    program.write_text(RECORDER)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    monkeypatch.setenv("FOLDER", str(tmp_path))
+    return tmp_path
+
+
+def test_the_longest_go_first_as_many_as_fit_and_gpus_go_round(recorder: Path) -> None:
+    variants = [
+        variant("short", epochs=1), variant("bad", epochs=2), variant("long", epochs=3),
+        variant("wide", epochs=1, threads=2),
+    ]  # fmt: skip
+    ends = iter(["wide", "long", "bad", "short"])
+
+    def let_go() -> None:
+        """Let one end at a time, once nothing more starts."""
+        for name in ends:
+            while not (recorder / name).exists():
+                time.sleep(0.01)
+            (recorder / f"go-{name}").touch()
+
+    threading.Thread(target=let_go, daemon=True).start()
+    failed, trained = reproduce(variants, jobs=2, gpus=["4", "7"])
+    events = (recorder / "log").read_text().split()
+    assert events[:2] == ["+wide", "-wide"], "takes both jobs, and comes first"
+    assert set(events[2:4]) == {"+long", "+bad"}
+    assert events.index("+short") > events.index("-long")
+    assert failed == ["bad"]
+    assert trained == ["bad", "long", "short", "wide"]
+    assert {(recorder / name).read_text() for name in ("long", "bad")} == {"4", "7"}
+
+
+def test_without_gpus_none_is_named(recorder: Path) -> None:
+    (recorder / "go-x").touch()
+    assert reproduce([variant()], jobs=1, gpus=[]) == ([], ["x"])
+    assert (recorder / "x").read_text() == os.environ.get("CUDA_VISIBLE_DEVICES", "none")
