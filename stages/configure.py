@@ -34,8 +34,8 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def resolve(train: Any, recipes: Any, variants: Any) -> dict[str, dict[str, Any]]:
     """Return the complete configuration of every variant, by name.
 
-    A variant, and a recipe, is `train` with its changes; or a recipe with its changes, if it names
-    one as its `recipe`, of those above it.
+    A variant, and a recipe, is `train` with its changes; or, if it names another recipe, that one
+    with its changes.
 
     Raises:
         InputError: a name, key or value that is not allowed; the message says where and why.
@@ -45,15 +45,14 @@ def resolve(train: Any, recipes: Any, variants: Any) -> dict[str, dict[str, Any]
         raise InputError(f"{PARAMS_FILE}: recipes: expected names and what each one changes")
     if not isinstance(variants, dict) or not variants:
         raise InputError(f"{PARAMS_FILE}: variants: expected names and what each one changes")
-    resolved: dict[str, dict[str, Any]] = {}
-    for name, changes in recipes.items():
+    for name in recipes:
         _require_name(name, f"{PARAMS_FILE}: recipes.{name}")
-        resolved[name] = _resolved(base, resolved, changes, f"{PARAMS_FILE}: recipes.{name}")
+        _resolved(base, recipes, {"recipe": name}, f"{PARAMS_FILE}: recipes.{name}")
     configs = {}
     for name, changes in variants.items():
         where = f"{PARAMS_FILE}: variants.{name}"
         _require_name(name, where)
-        configs[name] = _resolved(base, resolved, changes, where)
+        configs[name] = _resolved(base, recipes, changes, where)
     return configs
 
 
@@ -67,9 +66,17 @@ def _require_name(name: Any, where: str) -> None:
 
 
 def _resolved(
-    base: dict[str, Any], recipes: dict[str, dict[str, Any]], changes: Any, where: str
+    base: dict[str, Any],
+    recipes: dict[str, Any],
+    changes: Any,
+    where: str,
+    within: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Return what `changes` makes of the one of `recipes` that it names, or else of `base`."""
+    """Return what `changes` makes of the one of `recipes` that it names, or else of `base`.
+
+    Args:
+        within: the recipes that led here, from the outermost on.
+    """
     if not isinstance(changes, dict):
         raise InputError(f"{where}: expected keys of train and values, found {changes!r}")
     own = {key: value for key, value in changes.items() if key != "recipe"}
@@ -78,7 +85,10 @@ def _resolved(
         if not isinstance(name, str) or name not in recipes:
             known = f"; did you mean '{nearest(str(name), list(recipes))}'?" if recipes else ""
             raise InputError(f"{where}.recipe: no recipe {name!r}{known}")
-        base = recipes[name]
+        if name in within:
+            raise InputError(f"{where}.recipe: goes round: {' > '.join((*within, name))}")
+        place = f"{PARAMS_FILE}: recipes.{name}"
+        base = _resolved(base, recipes, recipes[name], place, (*within, name))
     return validate(ModelConfig, merge(base, own), where).model_dump()
 
 

@@ -1,4 +1,4 @@
-"""Reproduce the pipeline with several variants at a time: the same bytes and the same dvc.lock.
+"""Reproduce the pipeline with several variants at a time: the same bytes, the same hashes.
 
 DVC runs stages one after another; those of different variants do not wait for each other. This runs
 `dvc repro` for what all share, then for each variant beside others, then for the rest. A variant

@@ -100,11 +100,27 @@ def test_a_variant_changes_its_recipe_and_a_recipe_changes_train() -> None:
     assert changes["recipe"] == "quick"
 
 
+def test_a_recipe_changes_another_whichever_comes_first() -> None:
+    recipes = [("quick", {"recipe": "plain", "epochs": 2}), ("plain", {"epochs": 3, "seed": 4})]
+    for order in (recipes, recipes[::-1]):
+        config = resolve(PARAMS["train"], dict(order), {"x": {"recipe": "quick"}})["x"]
+        assert (config["epochs"], config["seed"]) == (2, 4)
+
+
 @pytest.mark.parametrize(
     ("recipes", "message"),
     [
         ({"quick": {}}, "variants.x.recipe: no recipe 'quik'; did you mean 'quick'?"),
         ({}, "variants.x.recipe: no recipe 'quik'"),
+        (
+            {"quik": {"recipe": "a"}, "a": {"recipe": "quik"}},
+            "recipes.a.recipe: goes round: quik > a > quik",
+        ),
+        (
+            {3: {}},
+            "recipes.3: a name has at most 64 lower-case letters, digits, - and _, and starts "
+            "with a letter or digit, found 3",
+        ),
         ({"quik": {"epoch": 1}}, "recipes.quik.epoch: unknown key; did you mean 'epochs'?"),
         ({"quik": None}, "recipes.quik: expected keys of train and values, found None"),
         (None, "recipes: expected names and what each one changes"),
