@@ -16,7 +16,7 @@ repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOB
 	@cat reports/comparison.md
 
 .PHONY: test
-test: .venv/tests ## set up, check the code, run all tests (about 15 minutes on two cores)
+test: .venv/tests ## set up, check the code, run all tests (20 minutes and more on two cores)
 	PRE_COMMIT_HOME=.venv/pre-commit pre-commit run --all-files
 	pytest --numprocesses auto --dist worksteal
 
