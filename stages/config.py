@@ -125,6 +125,16 @@ class ModelConfig(Schema):
             raise ValueError(
                 f"warmup_epochs: {self.warmup_epochs} needs schedule cosine, found {self.schedule}"
             )
+        if self.precision != "float32" and self.instruction_set:
+            raise ValueError(
+                f"precision: {self.precision} needs instruction_set null, since oneDNN computes in "
+                f"16 bits only with the newest instructions, found {self.instruction_set}"
+            )
+        if self.xla and any(layer.pool > 1 for layer in self.conv_layers):
+            raise ValueError(
+                "xla: true needs conv_layers without pool, since XLA has no deterministic gradient "
+                "of max pooling; use stride instead"
+            )
         for number, layer in enumerate(self.conv_layers, start=1):
             if layer.shortcut > number:
                 raise ValueError(

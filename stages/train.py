@@ -142,8 +142,8 @@ class CNNModel:
                 jit_compile=False,
             )
         if config.xla:
-            # Keras 3.15 never compiles deterministic operations, since XLA lacks some of them: none
-            # that is used here.
+            # Keras 3.15 never compiles deterministic operations, since XLA lacks some of them; the
+            # schema refuses those that could be used here.
             model._jit_compile = True
         return model
 

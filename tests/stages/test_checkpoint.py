@@ -55,7 +55,7 @@ def fit(folder: Path, chosen: ModelConfig, epochs: int = 0, kept: str = "kept") 
     params=[
         {},
         {"optimizer": "sgd", "momentum": 0.9, "schedule": "cosine", "warmup_epochs": 1.0},
-        {"precision": "mixed_float16"},
+        {"precision": "mixed_float16", "instruction_set": None},
     ],
     ids=["adam", "sgd with a schedule", "mixed precision"],
 )
