@@ -20,7 +20,7 @@ from benchmarks.measure import REPOSITORY, Cost, clone, machine, run
 
 COLD, AT_A_TIME, NOTHING = "cold run, one by one", "cold run, JOBS=2", "nothing to do"
 IMPORT = "import of TensorFlow"
-WITH_TENSORFLOW = ("train", "evaluate", "robustness")
+WITH_TENSORFLOW = ("train", "evaluate")
 
 
 def measure(source: Path) -> dict[str, Cost]:

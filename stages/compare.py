@@ -1,6 +1,6 @@
 """compare: put all variants side by side.
 
-In:  configs/, and what train, evaluate and robustness wrote about each variant in it.
+In:  configs/, and what train and evaluate wrote about each variant in it.
 Out: reports/comparison.md for people and reports/comparison.json for programs, the figures in
      reports/figures, and the tables behind `dvc plots`, plots/all/*.csv.
 
@@ -67,7 +67,7 @@ def read_tables(variants: list[str], folder: Path) -> pd.DataFrame:
 
 def _require(file: Path) -> None:
     if not file.exists():
-        pull = "dvc pull train evaluate robustness"
+        pull = "dvc pull train evaluate"
         raise InputError(f"{file}: missing; run `{pull}` to fetch it, or `dvc repro` to make it")
 
 

@@ -1,28 +1,31 @@
-"""robustness: how one variant's network does on test images that were changed, and on others.
-
-In:  models/<variant>.h5 and .json, data/processed/test, data/external.
-Out: metrics/robustness/<variant>.json; plots/robustness/<variant>.csv, a row a perturbation.
-
-The unchanged images go the same way as the changed ones, so their row equals evaluate's metrics.
-"""
-
-import json
-from pathlib import Path
+"""How a network does on test images that were changed, and on those of another data set."""
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, roc_auc_score
 from tqdm import tqdm
 
-from stages.arrays import EXTERNAL, Split, load_folder, load_split, read
-from stages.calibration import Calibration, probabilities, read_calibration
-from stages.classifier import Classifier, EvaluateParams
-from stages.command import command_line, run
-from stages.files import naming, replacing
-from stages.params import read_block
+from stages.arrays import Split, read
+from stages.calibration import Calibration, probabilities
+from stages.classifier import Classifier
 from stages.perturb import RobustnessParams, perturbations
-from stages.runtime import set_up
 from stages.statistics import accuracy_interval
+
+
+def under_perturbations(
+    classifier: Classifier, fitted: Calibration, split: Split, params: RobustnessParams
+) -> pd.DataFrame:
+    """Return kind, level and metrics, a row a perturbation; the first one is of the images as are.
+
+    Images are never scaled up where they are to be scaled down.
+    """
+    smaller = [size for size in params.downscale_to if size < min(split.images.shape[1:3])]
+    params = params.model_copy(update={"downscale_to": smaller})
+    rows = [
+        {"kind": kind, "level": level} | measure(split.labels, logits, fitted)
+        for (kind, level), logits in scores(classifier, split, params).items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def scores(
@@ -81,40 +84,3 @@ def of_external(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> 
     return {"external_images": len(labels)} | {
         f"external_{name}": value for name, value in found.items()
     }
-
-
-def main() -> None:
-    parser = command_line("stages.robustness", __doc__)
-    parser.add_argument("variant", help="a name in models/, without .h5")
-    variant = parser.parse_args().variant
-    params = read_block("robustness", RobustnessParams)
-    predicting = read_block("evaluate", EvaluateParams)
-    set_up(0, predicting.threads, predicting.instruction_set)
-    models = Path("models")
-    classifier = Classifier(models / f"{variant}.h5", predicting.batch_size)
-    fitted = read_calibration(models / f"{variant}.json")
-    test, external = load_split("test"), load_folder(EXTERNAL, "external")
-    smaller = [size for size in params.downscale_to if size < min(test.images.shape[1:3])]
-    params = params.model_copy(update={"downscale_to": smaller})
-
-    rows = [
-        {"kind": kind, "level": level} | measure(test.labels, logits, fitted)
-        for (kind, level), logits in scores(classifier, test, params).items()
-    ]
-    table = pd.DataFrame(rows)
-    metrics = summary(table)
-    if len(external.labels):
-        metrics |= of_external(external.labels, classifier.logits(external.images), fitted)
-
-    table_path = Path("plots/robustness") / f"{variant}.csv"
-    metrics_path = Path("metrics/robustness") / f"{variant}.json"
-    with replacing(table_path) as table_file, replacing(metrics_path) as metrics_file:
-        with naming(table_path):
-            table.to_csv(table_file, index=False, lineterminator="\n")
-        with naming(metrics_path):
-            metrics_file.write_text(json.dumps(metrics, indent=2) + "\n")
-    print(f"{variant}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
-
-
-if __name__ == "__main__":
-    run(main)

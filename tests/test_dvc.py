@@ -13,7 +13,7 @@ from dvc.repo import Repo
 from tests.helpers import REPOSITORY, Project, edit_params, new_project, small_data_set, stages_run
 
 GOLDEN = Path(__file__).parent / "golden/pipeline.yaml"
-SGD = {"train@sgd", "evaluate@sgd", "robustness@sgd", "card@sgd"}
+SGD = {"train@sgd", "evaluate@sgd", "card@sgd"}
 CARDS = {"card@base", "card@sgd"}
 
 
@@ -224,7 +224,7 @@ def test_base_learns_from_the_studys_images(cifake_800: Path, tmp_path: Path) ->
 def test_another_seed_is_one_more_run_of_the_same_model(project: Project) -> None:
     seeds = [f"-S=+variants.base-{seed}.seed={seed}" for seed in (2, 3)]
     ran = stages_run(project.run("dvc", "exp", "run", *seeds).stdout)
-    of_each = ("train", "evaluate", "robustness", "card")
+    of_each = ("train", "evaluate", "card")
     new = {f"{stage}@base-{n}" for stage in of_each for n in (2, 3)}
     assert set(ran) == {"configure", *new, "compare", "report"}
     report = json.loads((project.root / "reports/comparison.json").read_text())

@@ -30,9 +30,9 @@ from tests.helpers import (
 
 pytestmark = pytest.mark.slow
 
-SGD = {"train@sgd", "evaluate@sgd", "robustness@sgd", "card@sgd"}
-BASE = {"train@base", "evaluate@base", "robustness@base", "card@base"}
-WIDE = {"train@wide", "evaluate@wide", "robustness@wide", "card@wide"}
+SGD = {"train@sgd", "evaluate@sgd", "card@sgd"}
+BASE = {"train@base", "evaluate@base", "card@base"}
+WIDE = {"train@wide", "evaluate@wide", "card@wide"}
 CARDS = {"card@base", "card@sgd"}
 END = {"compare", "report"}
 TABLES = [
@@ -74,17 +74,17 @@ EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
     ),
     "the other data set": (
         {"external.path": "data/other.zip"},
-        {"external", "robustness@base", "robustness@sgd", *CARDS, *END},
+        {"external", "evaluate@base", "evaluate@sgd", *CARDS, *END},
         set(),
     ),
     "evaluate": (
         {"evaluate.batch_size": 7},
-        {"evaluate@base", "evaluate@sgd", "robustness@base", "robustness@sgd"},
+        {"evaluate@base", "evaluate@sgd"},
         CARDS | END,
     ),
     "robustness": (
         {"robustness.blur_sigma": [3.0]},
-        {"robustness@base", "robustness@sgd", *CARDS, *END},
+        {"evaluate@base", "evaluate@sgd", *CARDS, *END},
         set(),
     ),
     "compare": ({"compare.baseline": "sgd"}, END, set()),

@@ -219,7 +219,7 @@ def test_a_review_is_one_comment_that_later_pushes_update(
     outcomes = runner.run(job)
     assert set(outcomes.values()) == {"success"}, runner.printed
     ran = stages_run(runner.printed["Reproduce what is missing"])
-    of_sgd = {f"{stage}@sgd" for stage in ("train", "evaluate", "robustness", "card")}
+    of_sgd = {f"{stage}@sgd" for stage in ("train", "evaluate", "card")}
     assert set(ran) == {"configure", *of_sgd, "compare", "report"}
     [comment] = pull_request.comments
     assert pull_request.tokens == {"token token"}

@@ -2,8 +2,9 @@
 
 DVC runs stages one after another; those of different variants do not wait for each other. This runs
 `dvc repro` for what all share, then for each variant beside others, then for the rest. A variant
-takes as many jobs as its `threads`; GPUs go round. A variant that fails is named at the end, after
-the others have finished; Ctrl-C ends all, and the next run goes on from there.
+takes as many jobs as its `threads` until it is trained; while it is measured, the next one trains.
+GPUs go round. A variant that fails is named at the end, after the others have finished; Ctrl-C ends
+all, and the next run goes on from there.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from tools.verify import record
 
 HINTS = ("Use `dvc push`", "To track the changes", "To enable auto staging")
 SHARED = ["preprocess", "external", "configure"]
-OF_A_VARIANT = ["train", "evaluate", "robustness", "card"]
+OF_A_VARIANT = ["train", "evaluate", "card"]
 PATIENCE = 10
 """Seconds in which what was interrupted is expected to end."""
 
@@ -51,11 +52,14 @@ class Variant(NamedTuple):
 
 
 class Running:
-    """The stages of one variant, one after another, in the background."""
+    """The stages of one variant, one after another, in the background.
 
-    def __init__(self, variant: Variant, gpu: str | None, ended: "queue.Queue[Running]"):
-        self.variant, self.gpu, self.ended = variant, gpu, ended
-        self.trained = False
+    It puts itself into `news` once its training is behind it, and once it has ended.
+    """
+
+    def __init__(self, variant: Variant, gpu: str | None, news: "queue.Queue[Running]"):
+        self.variant, self.gpu, self.news = variant, gpu, news
+        self.trains, self.trained = True, False
         environment = dict(os.environ)
         if gpu is not None:
             # Two variants on one GPU must not each take all of its memory.
@@ -70,13 +74,16 @@ class Running:
         try:
             for line in self.process.stdout:
                 self.trained |= line.startswith(f"> python -m stages.train {self.variant.name}")
+                if self.trains and f"'{OF_A_VARIANT[1]}@{self.variant.name}'" in line:
+                    self.trains = False
+                    self.news.put(self)
                 if line.strip() and not line.startswith(HINTS):
                     print(f"{self.variant.name}: {line.rstrip()}", flush=True)
         except OSError:  # nobody reads what is printed any more
             send(self.process, signal.SIGINT)
         finally:
             self.process.wait()
-            self.ended.put(self)
+            self.news.put(self)
 
 
 def start_dvc(
@@ -115,28 +122,37 @@ def stop(processes: list[subprocess.Popen[str]]) -> None:
             send(process, signal.SIGKILL)
 
 
+def has_room(variant: Variant, running: list[Running], jobs: int) -> bool:
+    """Return whether `variant` may start beside those that are `running`.
+
+    Jobs are taken by those that train. All take memory, so there are at most twice as many.
+    """
+    free = jobs - sum(each.variant.jobs(jobs) for each in running if each.trains)
+    return variant.jobs(jobs) <= free and len(running) < 2 * jobs
+
+
 def reproduce(variants: list[Variant], jobs: int, gpus: list[str]) -> tuple[list[str], list[str]]:
-    """Reproduce `variants`, the longest first, as many at a time as `jobs` allow.
+    """Train `variants`, the longest first, as many at a time as `jobs` allow, and measure them.
 
     Returns:
         The names of those that failed, and of those that were trained.
     """
     waiting = sorted(variants, key=lambda v: (-v.jobs(jobs), -v.work()))
-    ended: queue.Queue[Running] = queue.Queue()
+    news: queue.Queue[Running] = queue.Queue()
     running: list[Running] = []
     results: dict[str, Running] = {}
     try:
         while waiting or running:
-            free = jobs - sum(each.variant.jobs(jobs) for each in running)
-            if waiting and waiting[0].jobs(jobs) <= free:
+            if waiting and has_room(waiting[0], running, jobs):
                 used = [each.gpu for each in running]
                 single = waiting[0].config.strategy == "single"
                 gpu = min(gpus, key=used.count) if gpus and single else None
-                running.append(Running(waiting.pop(0), gpu, ended))
+                running.append(Running(waiting.pop(0), gpu, news))
                 continue
-            done = ended.get()
-            running.remove(done)
-            results[done.variant.name] = done
+            one = news.get()
+            if one.process.poll() is not None and one in running:
+                running.remove(one)
+                results[one.variant.name] = one
     except KeyboardInterrupt:
         stop([each.process for each in running])
         raise
@@ -179,7 +195,8 @@ def main() -> None:
         type=_positive,
         default=cores,
         metavar="N",
-        help="variants at a time, of one thread each (default: one a core, here %(default)s)",
+        help="variants that train at a time, of one thread each (default: one a core, "
+        "here %(default)s)",
     )
     jobs = parser.parse_args().jobs
     _dvc("repro", *SHARED)

@@ -87,15 +87,7 @@ def test_one_value_and_back(team: Project) -> None:
     shutil.copy2(team.root / "data/small.zip", team.root / "data/holiday.zip")
     (printed,) = GUIDE.follow("Try one value", team)
     assert set(stages_run(printed)) == {
-        *(
-            "configure",
-            "train@sgd",
-            "evaluate@sgd",
-            "robustness@sgd",
-            "card@sgd",
-            "compare",
-            "report",
-        )
+        *("configure", "train@sgd", "evaluate@sgd", "card@sgd", "compare", "report")
     }
     assert "metrics/sgd.json" in printed
     assert "variants.sgd.learning_rate" in printed
@@ -256,7 +248,7 @@ def test_branches_are_merged_without_training(team: Project, tmp_path: Path) -> 
     _merge(clone, "origin/slower")
     configure, *rest = END
     assert without_training(GUIDE.follow("Merge on another machine", clone)) == [
-        *(configure, "evaluate@sgd", "robustness@sgd", *rest)
+        *(configure, "evaluate@sgd", *rest)
     ]
     assert (clone.root / "dvc.lock").read_bytes() == merged
     _is_finished(clone)

@@ -20,7 +20,7 @@ from tests.guides.guide import Guide
 from tests.helpers import REPOSITORY, Project, edit_params, stages_run
 
 pytestmark = pytest.mark.slow
-SGD = ["train@sgd", "evaluate@sgd", "robustness@sgd", "card@sgd"]
+SGD = ["train@sgd", "evaluate@sgd", "card@sgd"]
 OBJECT = re.compile(r"files/md5/[0-9a-f]{2}/[0-9a-f]{30}(\.dir)?|runs/[0-9a-f]{2}/.*[0-9a-f]{64}")
 UP_TO_DATE = "Data and pipelines are up to date."
 

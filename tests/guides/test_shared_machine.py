@@ -92,7 +92,7 @@ CHANGES = {
 }
 """Values by which every stage that can has something else to write than before."""
 
-STAGES = ["source", "preprocess", "external", "configure", "train", "evaluate", "robustness"]
+STAGES = ["source", "preprocess", "external", "configure", "train", "evaluate"]
 STAGES += ["card", "compare", "report"]
 
 
@@ -277,7 +277,7 @@ def test_two_people_work_at_once_with_one_cache(people: tuple[Person, Person]) -
     for person, rate in ((ada, 0.02), (ben, 0.005)):
         edit_params(person.root, {"variants.sgd.learning_rate": rate})
     cheap = {"configure", "card@sgd", "compare", "report"}
-    everything = {"train@sgd", "evaluate@sgd", "robustness@sgd", *cheap}
+    everything = {"train@sgd", "evaluate@sgd", *cheap}
     assert at_once(ran, people) == [everything, everything]
     trained = [person.outputs() for person in people]
     assert trained[0]["models/sgd.h5"] != trained[1]["models/sgd.h5"]

@@ -28,7 +28,7 @@ def test_tables_are_below_each_other_with_the_variant_first(workspace: Path) -> 
 
 
 def test_a_variant_that_was_not_evaluated_is_named(workspace: Path) -> None:
-    expected = r"wide\.(json|csv): missing; run `dvc pull train evaluate robustness`"
+    expected = r"wide\.(json|csv): missing; run `dvc pull train evaluate`"
     for read in (read_metrics, read_tables):
         with pytest.raises(InputError, match=expected):
             read(["wide"], workspace)

@@ -16,7 +16,7 @@ from stages.evaluate import EvaluateModel, measure, recall_at
 from stages.manifest import COLUMNS
 from stages.runtime import keras
 from stages.train import CNNModel
-from tests.helpers import REPOSITORY
+from tests.helpers import REPOSITORY, edit_params
 from tests.stages.test_classifier import SMALL, saved
 from tests.stages.test_train import config, random_split
 
@@ -149,7 +149,14 @@ def by_brightness(tmp_path: Path, tensorflow: None) -> Path:
 
 def grey(*values: int) -> np.ndarray:
     """Return an 8x8 image of each value."""
-    return np.stack([np.full((8, 8, 3), value, np.uint8) for value in values])
+    return np.full((8, 8, 3, len(values)), values, np.uint8).transpose(3, 0, 1, 2)
+
+
+def write_split(folder: Path, split: Split) -> None:
+    """Write `split` as preprocess does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "images.npy", split.images)
+    np.save(folder / "labels.npy", split.labels)
 
 
 def test_verdicts_go_by_what_was_fitted_on_validation(by_brightness: Path) -> None:
@@ -185,10 +192,8 @@ def project(by_brightness: Path, workspace: Path, monkeypatch: pytest.MonkeyPatc
         "test": Split(grey(80, 118, 112, 125), np.array([0, 0, 1, 1], np.uint8)),
     }
     for name, split in splits.items():
-        folder = workspace / "data/processed" / name
-        folder.mkdir(parents=True)
-        np.save(folder / "images.npy", split.images)
-        np.save(folder / "labels.npy", split.labels)
+        write_split(workspace / "data/processed" / name, split)
+    write_split(workspace / "data/external", Split(grey(), np.empty(0, np.uint8)))
     rows = [
         [f"{number}.png", "test", label, "", 8, 8, "0", status]
         for number, (label, status) in enumerate(
@@ -219,6 +224,35 @@ def test_what_is_written_fits_together(project: Path) -> None:
     examples = pd.read_csv("plots/gallery/base/examples.csv")
     assert list(examples["path"]) == ["0.png", "4.png", "3.png", "2.png"]
     assert len(list(Path("plots/gallery/base").glob("*.png"))) == 8
+
+
+def test_changed_images_are_measured_with_the_same_calibration(project: Path) -> None:
+    """Blur changes nothing about images of one colour, and there are no others."""
+    levels = {"jpeg_quality": [], "blur_sigma": [1.0], "noise_sigma": [], "downscale_to": [4, 8]}
+    edit_params(project, {f"robustness.{name}": value for name, value in levels.items()})
+    evaluate.main()
+    rows = pd.read_csv("plots/robustness/base.csv")
+    assert rows["kind"].tolist() == ["none", "blur", "downscale"]
+    assert rows["accuracy"].tolist() == [0.75] * 3
+    assert rows["accuracy_at_threshold"].tolist() == [0.5] * 3
+    assert json.loads(Path("metrics/robustness/base.json").read_text()) == {
+        "accuracy_clean": 0.75,
+        "accuracy_perturbed": 0.75,
+        "accuracy_lost": 0.0,
+        "accuracy_blur": 0.75,
+        "accuracy_downscale": 0.75,
+    }
+
+
+def test_other_images_are_measured_where_there_are_any(project: Path) -> None:
+    labels = np.array([0, 0, 1, 1, 1], np.uint8)
+    write_split(project / "data/external", Split(grey(80, 90, 95, 112, 130), labels))
+    evaluate.main()
+    metrics = json.loads(Path("metrics/robustness/base.json").read_text())
+    assert metrics["external_images"] == 5
+    assert metrics["external_accuracy"] == 0.8, "95 is called REAL"
+    assert metrics["external_accuracy_at_threshold"] == 0.6, "and so is 112, from 115 on"
+    assert metrics["external_roc_auc"] == 1.0
 
 
 def test_a_manifest_of_other_images_is_refused_and_nothing_is_written(project: Path) -> None:

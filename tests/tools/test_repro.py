@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -18,7 +19,7 @@ from stages.configure import resolve
 from tests.helpers import Project, edit_params
 from tests.stages.test_configure import PARAMS
 from tools.machine import facts
-from tools.repro import Variant, reproduce, visible_gpus
+from tools.repro import Variant, has_room, reproduce, visible_gpus
 
 REPRO = ("python", "-m", "tools.repro")
 DEADLINE = 120
@@ -69,9 +70,7 @@ def test_what_fails_is_named_and_the_others_finish(empty: Project) -> None:
     assert "bad: error: configs/bad.yaml: conv_layers: layer 2 needs" in result.stdout
     done = {stage for stage in empty.lock() if "@" in stage}
     assert done == {
-        f"{stage}@{name}"
-        for stage in ("train", "evaluate", "robustness", "card")
-        for name in ("base", "sgd")
+        f"{stage}@{name}" for stage in ("train", "evaluate", "card") for name in ("base", "sgd")
     }
     edit_params(empty.root, {"variants.bad": None})
     assert empty.repro() == ["configure", "compare", "report"]
@@ -148,11 +147,16 @@ open(f"{folder}/{name}", "w").write(os.environ.get("CUDA_VISIBLE_DEVICES", "none
 with open(f"{folder}/log", "a") as log:
     log.write(f"+{name} ")
 deadline = time.monotonic() + 30
-while not os.path.exists(f"{folder}/go-{name}") and time.monotonic() < deadline:
-    time.sleep(0.01)
+def wait_for(file):
+    while not os.path.exists(f"{folder}/{file}") and time.monotonic() < deadline:
+        time.sleep(0.01)
+print(f"> python -m stages.train {name}")
+wait_for(f"go-{name}")
+if os.environ.get("MEASURED"):
+    print(f"Running stage 'evaluate@{name}':", flush=True)
+    wait_for(f"end-{name}")
 with open(f"{folder}/log", "a") as log:
     log.write(f"-{name} ")
-print(f"> python -m stages.train {name}")
 sys.exit(name == "bad")
 """
 
@@ -193,6 +197,41 @@ def test_the_longest_go_first_as_many_as_fit_and_gpus_go_round(recorder: Path) -
     assert failed == ["bad"]
     assert trained == ["bad", "long", "short", "wide"]
     assert {(recorder / name).read_text() for name in ("long", "bad")} == {"4", "7"}
+
+
+def test_jobs_are_taken_by_those_that_train_and_memory_by_all() -> None:
+    def running(*phases: str) -> Any:
+        return [SimpleNamespace(variant=variant(), trains=phase == "trains") for phase in phases]
+
+    assert has_room(variant(), running("trains"), jobs=2)
+    assert not has_room(variant(), running("trains", "trains"), jobs=2)
+    assert has_room(variant(), running("trains", "is measured", "is measured"), jobs=2)
+    assert not has_room(variant(threads=2), running("trains"), jobs=2)
+    assert has_room(variant(threads=2), running("is measured"), jobs=2)
+    assert not has_room(variant(), running(*["is measured"] * 4), jobs=2)
+
+
+def test_while_one_is_measured_the_next_one_trains(
+    recorder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MEASURED", "1")
+    variants = [variant("long", epochs=3), variant("middle", epochs=2), variant("short", epochs=1)]
+
+    def let_go() -> None:
+        (recorder / "go-long").touch()
+        while not (recorder / "middle").exists():
+            time.sleep(0.01)
+        (recorder / "go-middle").touch()
+        (recorder / "end-middle").touch()
+        while not (recorder / "short").exists():
+            time.sleep(0.01)
+        for file in ("go-short", "end-short", "end-long"):
+            (recorder / file).touch()
+
+    threading.Thread(target=let_go, daemon=True).start()
+    assert reproduce(variants, jobs=1, gpus=[]) == ([], ["long", "middle", "short"])
+    events = (recorder / "log").read_text().split()
+    assert events[:4] == ["+long", "+middle", "-middle", "+short"]
 
 
 def test_without_gpus_none_is_named(recorder: Path) -> None:
