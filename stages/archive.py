@@ -88,6 +88,15 @@ def list_files(path: Path) -> Listing:
     return Listing(sizes, litter)
 
 
+def is_archive(path: Path) -> bool:
+    """Return whether `path` is a folder, or a file that begins as a zip or a tar does."""
+    return (
+        path.is_dir()
+        or _first_bytes(path).startswith((*ZIP, *COMPRESSED))
+        or tarfile.is_tarfile(path)
+    )
+
+
 def data_size(path: Path) -> int:
     """Return the bytes of an archive, or of all files in a folder."""
     return sum(list_files(path).sizes.values()) if path.is_dir() else path.stat().st_size
@@ -110,14 +119,11 @@ def read_files(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes
 
 def _kind(path: Path) -> str:
     """Return what `path` is by its first bytes: folder, zip or tar."""
+    if not is_archive(path):
+        raise InputError(f"{path}: expected a zip, a tar or a folder; it may be damaged or cut off")
     if path.is_dir():
         return "folder"
-    start = _first_bytes(path)
-    if start.startswith(ZIP):
-        return "zip"
-    if start.startswith(tuple(COMPRESSED)) or tarfile.is_tarfile(path):
-        return "tar"
-    raise InputError(f"{path}: expected a zip, a tar or a folder; it may be damaged or cut off")
+    return "zip" if _first_bytes(path).startswith(ZIP) else "tar"
 
 
 def _first_bytes(path: Path) -> bytes:

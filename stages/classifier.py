@@ -46,6 +46,9 @@ class Classifier:
     def logits(self, images: np.ndarray) -> np.ndarray:
         """Return the log-odds of FAKE (float32, [N]) of `images`.
 
+        Those of an image are the same whatever others there are: a smaller batch could take other
+        kernels, so the last one is filled up.
+
         Args:
             images: uint8, [N, height, width, 3], 0..255; may be memory-mapped.
 
@@ -55,7 +58,11 @@ class Classifier:
         expected = self.network.input_shape[1:]
         if images.shape[1:] != expected:
             raise InputError(f"{self.path}: takes images of {expected}, found {images.shape[1:]}")
-        starts = range(0, len(images), self.batch_size)
-        batches = (read(images, slice(start, start + self.batch_size)) for start in starts)
-        scores = [self.network.predict_on_batch(batch) for batch in batches]
-        return np.concatenate([s[:, 1] - s[:, 0] for s in scores] or [np.empty(0, np.float32)])
+        size = self.batch_size
+        logits = np.empty(len(images), np.float32)
+        for start in range(0, len(images), size):
+            batch = read(images, slice(start, start + size))
+            full = np.pad(batch, [(0, size - len(batch)), *[(0, 0)] * 3])
+            scores = self.network.predict_on_batch(full)[: len(batch)]
+            logits[start : start + size] = scores[:, 1] - scores[:, 0]
+        return logits

@@ -12,6 +12,7 @@ FAKE is the positive class; p_fake is the probability of it, after temperature s
 
 import json
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -43,13 +44,17 @@ from stages.statistics import accuracy_interval
 
 
 class EvaluateModel:
-    """A trained network that is calibrated, predicts, is measured and explains itself."""
+    """A trained and calibrated network, which predicts and explains itself."""
 
-    def __init__(self, classifier: Classifier, validation: Split):
-        """Fit the calibration of `classifier` to the images of `validation`."""
-        self.classifier = classifier
+    def __init__(self, classifier: Classifier, fitted: Calibration):
+        """Take a network, and the calibration that was fitted for it."""
+        self.classifier, self.calibration = classifier, fitted
+
+    @classmethod
+    def calibrated_on(cls, validation: Split, classifier: Classifier) -> Self:
+        """Return `classifier` with the calibration that suits the images of `validation`."""
         logits = classifier.logits(validation.images)
-        self.calibration = calibration.fit(logits, validation.labels)
+        return cls(classifier, calibration.fit(logits, validation.labels))
 
     def predict(self, images: np.ndarray) -> pd.DataFrame:
         """Return logit, p_fake and verdict of `images` (uint8, [N, height, width, 3])."""
@@ -131,7 +136,7 @@ def main() -> None:
         raise InputError(f"{MANIFEST} and data/processed/test differ; run `dvc repro preprocess`")
 
     classifier = Classifier(Path("models") / f"{variant}.h5", params.batch_size)
-    model = EvaluateModel(classifier, load_split("validation"))
+    model = EvaluateModel.calibrated_on(load_split("validation"), classifier)
     predictions = pd.concat([rows[["path", "label"]], model.predict(test.images)], axis=1)
     metrics = measure(test.labels, predictions["logit"].to_numpy(), model.calibration)
     examples = choose(predictions)

@@ -5,13 +5,15 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
 from stages.command import InputError
 
+Content = TypeVar("Content", bound=Sized)
+Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 File = tuple[str, bytes]
 
@@ -48,9 +50,11 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def batches(files: Iterable[File], most: int = BATCH_FILES) -> Iterator[list[File]]:
-    """Yield `files` in lists of at most `most`, or of a few megabytes."""
-    batch: list[File] = []
+def batches(
+    files: Iterable[tuple[str, Content]], most: int = BATCH_FILES
+) -> Iterator[list[tuple[str, Content]]]:
+    """Yield `files`, names and contents, in lists of at most `most`, or of a few megabytes."""
+    batch: list[tuple[str, Content]] = []
     size = 0
     for name, data in files:
         batch.append((name, data))
@@ -63,7 +67,7 @@ def batches(files: Iterable[File], most: int = BATCH_FILES) -> Iterator[list[Fil
 
 
 def in_order(
-    function: Callable[[list[File]], Result], work: Iterable[list[File]], processes: int
+    function: Callable[[Batch], Result], work: Iterable[Batch], processes: int
 ) -> Iterator[Result]:
     """Yield `function(batch)` for each batch of `work`, in order, from `processes` processes.
 
@@ -76,7 +80,7 @@ def in_order(
     if processes == 1:
         yield from map(function, work)
         return
-    workers: list[_Worker[Result]] = []
+    workers: list[_Worker[Batch, Result]] = []
     number = 0
     try:
         for number, batch in enumerate(work, start=1):
@@ -95,14 +99,14 @@ def in_order(
             worker.end()
 
 
-class _Worker(Generic[Result]):
+class _Worker(Generic[Batch, Result]):
     """A process that applies a function to what it is given.
 
     It has a pipe of its own, which closes with it. (The processes of concurrent.futures share one,
     and wait for ever for the rest of a result in which another one was killed.)
     """
 
-    def __init__(self, function: Callable[[list[File]], Result]):
+    def __init__(self, function: Callable[[Batch], Result]):
         # Processes that are started afresh, not copies of one with threads, and the same on macOS.
         context = multiprocessing.get_context("forkserver")
         self.pipe, other = context.Pipe()
@@ -111,7 +115,7 @@ class _Worker(Generic[Result]):
             self.process.start()
         other.close()
 
-    def give(self, batch: list[File]) -> None:
+    def give(self, batch: Batch) -> None:
         """Let the process work on `batch`."""
         with _named_if_it_fails():
             self.pipe.send(batch)
@@ -142,7 +146,7 @@ def _named_if_it_fails() -> Iterator[None]:
         ) from None
 
 
-def _apply(function: Callable[[list[File]], Result], pipe: Connection) -> None:
+def _apply(function: Callable[[Batch], Result], pipe: Connection) -> None:
     """Answer each batch from `pipe` with a result or an error, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for us
     with suppress(EOFError, OSError):

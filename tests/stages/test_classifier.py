@@ -56,6 +56,17 @@ def test_batches_give_the_same_as_one_image_at_a_time(tmp_path: Path) -> None:
     np.testing.assert_allclose(all_at_once, one, rtol=1e-4, atol=1e-6)
 
 
+def test_an_images_log_odds_are_the_same_to_the_bit_in_any_company(tmp_path: Path) -> None:
+    saved(tmp_path / "model.h5", conv_layers=[{"filters": 16, "pool": 2}] * 2, dense_units=64)
+    images = random_split(100).images
+    classifier = Classifier(tmp_path / "model.h5", batch_size=40)
+    together = classifier.logits(images)
+    assert len(set(together)) == 100
+    for numbers in ([57], range(90, 50, -1), range(7, 92, 3)):
+        np.testing.assert_array_equal(classifier.logits(images[numbers]), together[numbers])
+    assert classifier.logits(images[:0]).shape == (0,)
+
+
 def test_images_may_be_in_a_file(tmp_path: Path) -> None:
     saved(tmp_path / "model.h5")
     images = random_split(7).images

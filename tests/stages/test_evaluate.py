@@ -162,7 +162,7 @@ def write_split(folder: Path, split: Split) -> None:
 def test_verdicts_go_by_what_was_fitted_on_validation(by_brightness: Path) -> None:
     # From 110 on validation images are FAKE, but for one that is called so and is REAL.
     validation = Split(grey(90, 100, 105, 130, 110, 115, 120), np.array([0, 0, 0, 0, 1, 1, 1]))
-    model = EvaluateModel(Classifier(by_brightness, 4), validation)
+    model = EvaluateModel.calibrated_on(validation, Classifier(by_brightness, 4))
     found = model.predict(grey(104, 109, 110, 111))
     np.testing.assert_allclose(found["logit"], [4, 9, 10, 11], atol=1e-4)
     temperature = model.calibration.temperature
@@ -174,7 +174,7 @@ def test_verdicts_go_by_what_was_fitted_on_validation(by_brightness: Path) -> No
 
 def test_an_explanation_is_of_the_verdict(by_brightness: Path) -> None:
     validation = Split(grey(90, 110), np.array([0, 1]))
-    model = EvaluateModel(Classifier(by_brightness, 4), validation)
+    model = EvaluateModel.calibrated_on(validation, Classifier(by_brightness, 4))
     image = np.zeros((8, 8, 3), np.uint8)
     image[2:4] = 240
     heat = model.explain(np.stack([image, image]), pd.Series(["FAKE", "REAL"], index=[7, 3]))
@@ -267,7 +267,7 @@ def test_a_manifest_of_other_images_is_refused_and_nothing_is_written(project: P
 def test_a_trained_model_can_be_evaluated_and_explained(tmp_path: Path) -> None:
     CNNModel(config(**SMALL), (32, 32, 3)).save(tmp_path / "model.h5")
     split = random_split(12)
-    model = EvaluateModel(Classifier(tmp_path / "model.h5", 5), split)
+    model = EvaluateModel.calibrated_on(split, Classifier(tmp_path / "model.h5", 5))
     found = model.predict(split.images)
     heat = model.explain(split.images, found["verdict"])
     assert heat.shape == (12, 32, 32)
