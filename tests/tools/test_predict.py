@@ -1,0 +1,242 @@
+"""predict: what evaluate said of the test split, said of any image."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from stages.command import InputError
+from tests.helpers import Project, edit_params, png
+from tools.detector import best_on_validation
+from tools.predict import Row, tiles_disagree, write_json, write_table
+
+PREDICT = ("python", "-m", "tools.predict")
+COLUMNS = [
+    "file", "variant", "width", "height", "verdict", "p_fake", "threshold", "tiles", "tiles_fake",
+    "explanation", "error",
+]  # fmt: skip
+
+
+def predicted(project: Project, *arguments: str, status: int = 0) -> list[dict[str, str]]:
+    """Return the rows of `tools.predict` in CSV, as texts."""
+    result = project.run(*PREDICT, "--format", "csv", *arguments, check=False)
+    assert result.returncode == status, result.stderr
+    return list(csv.DictReader(io.StringIO(result.stdout)))
+
+
+def of_base(project: Project) -> pd.DataFrame:
+    """Return the predictions of evaluate for `base`, as texts, by path."""
+    return pd.read_csv(project.root / "data/predictions/base.csv", dtype=str).set_index("path")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", ["1", "3"])
+def test_the_test_split_has_exactly_the_predictions_of_evaluate(
+    finished_project: Project, processes: str
+) -> None:
+    """Among all other images of the archive, which share its batches."""
+    rows = predicted(
+        finished_project, "data/small.zip", "--variant", "base", "--processes", processes
+    )
+    with zipfile.ZipFile(finished_project.root / "data/small.zip") as archive:
+        assert len(rows) == len(archive.namelist()) == 141
+    found = {row["file"].removeprefix("data/small.zip/"): row for row in rows}
+    expected = of_base(finished_project)
+    assert len(expected) == 40
+    for path, row in expected.iterrows():
+        assert float(found[str(path)]["p_fake"]) == float(row["p_fake"])
+        assert found[str(path)]["verdict"] == row["verdict"]
+        assert np.float32(found[str(path)]["p_fake"]) == np.float32(row["p_fake"])
+    assert {row["variant"] for row in rows} == {"base"}
+    assert {row["tiles"] for row in rows} == {"0"}
+
+
+@pytest.fixture
+def loose(finished_project: Project, tmp_path: Path) -> tuple[Path, pd.DataFrame]:
+    """A folder with ten of the test images, and what evaluate said of them, by name of file."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    table = of_base(finished_project).iloc[::4]
+    with zipfile.ZipFile(finished_project.root / "data/small.zip") as archive:
+        names = []
+        for number, path in enumerate(table.index):
+            names.append(f"{number:02}.png")
+            (folder / names[-1]).write_bytes(archive.read(path))
+    return folder, table.set_axis(names)
+
+
+@pytest.mark.slow
+def test_one_image_a_folder_and_standard_input_give_the_same(
+    finished_project: Project, loose: tuple[Path, pd.DataFrame]
+) -> None:
+    folder, expected = loose
+    image = folder / "03.png"
+    rows = predicted(finished_project, str(folder), str(image), "--variant", "base")
+    assert [Path(row["file"]).name for row in rows] == [*expected.index, "03.png"]
+    for row in rows:
+        assert float(row["p_fake"]) == float(expected["p_fake"][Path(row["file"]).name])
+    with image.open("rb") as stream:
+        result = subprocess.run(
+            [*PREDICT, "-", "--variant", "base", "--format", "json"], stdin=stream, text=True,
+            cwd=finished_project.root, env=finished_project.environment(), capture_output=True,
+        )  # fmt: skip
+    (row,) = json.loads(result.stdout)
+    assert row["file"] == "-"
+    assert row["p_fake"] == float(expected["p_fake"]["03.png"])
+    assert list(row) == COLUMNS
+
+
+@pytest.mark.slow
+def test_a_large_image_is_judged_as_a_whole_and_its_tiles_vote(
+    finished_project: Project, loose: tuple[Path, pd.DataFrame], tmp_path: Path
+) -> None:
+    """It is put together of nine images whose verdicts are known, three by three."""
+    folder, expected = loose
+    images = [np.asarray(Image.open(folder / name)) for name in expected.index[:9]]
+    large = np.concatenate([np.concatenate(images[row : row + 3], axis=1) for row in (0, 3, 6)])
+    (tmp_path / "large.png").write_bytes(png(large))
+    small = Image.fromarray(large).resize((32, 32), Image.Resampling.BILINEAR)
+    small.save(tmp_path / "small.png")
+    whole, scaled = predicted(
+        finished_project, str(tmp_path / "large.png"), str(tmp_path / "small.png"),
+        "--variant", "base", "--explain", str(tmp_path / "why"),
+    )  # fmt: skip
+    assert whole["p_fake"] == scaled["p_fake"]
+    assert (whole["width"], whole["height"], whole["tiles"]) == ("96", "96", "9")
+    assert int(whole["tiles_fake"]) == (expected["verdict"][:9] == "FAKE").sum()
+    assert 0 < int(whole["tiles_fake"]) < 9
+    assert (scaled["tiles"], scaled["tiles_fake"]) == ("0", "0")
+
+    picture = np.asarray(Image.open(whole["explanation"]))
+    assert Path(whole["explanation"]).name == "000001-large.png"
+    seen = np.asarray(small).repeat(8, axis=0).repeat(8, axis=1)
+    np.testing.assert_array_equal(picture[:256, :256], seen)
+    # A tile has a frame of 2 pixels, so a mosaic of 3 is 108 pixels high, enlarged twice.
+    mosaic = picture[:216, 2 * 256 + 2 * 8 :][::2, ::2]
+    for number, verdict in enumerate(expected["verdict"][:9]):
+        top, left = 36 * (number // 3), 36 * (number % 3)
+        colour = {"REAL": [76, 114, 176], "FAKE": [196, 78, 82]}[verdict]
+        assert mosaic[top, left].tolist() == colour
+        tile = mosaic[top + 2 : top + 34, left + 2 : left + 34]
+        np.testing.assert_array_equal(tile, images[number])
+    assert np.asarray(Image.open(scaled["explanation"])).shape == (256, 2 * 256 + 8, 3)
+
+
+@pytest.mark.slow
+def test_a_bad_image_is_one_line_and_the_exit_status(
+    finished_project: Project, loose: tuple[Path, pd.DataFrame]
+) -> None:
+    folder, expected = loose
+    good = (folder / "00.png").read_bytes()
+    (folder / "01.png").write_bytes(good[:200])
+    (folder / "02.png").write_bytes(b"")
+    (folder / "notes.txt").write_text("no image")
+    rows = predicted(
+        finished_project, str(folder), str(folder / "none.png"), "--variant", "base", status=1
+    )
+    assert len(rows) == 11
+    by_name = {Path(row["file"]).name: row for row in rows}
+    assert by_name["01.png"]["error"].startswith("damaged or cut off")
+    assert by_name["02.png"]["error"] == "an empty file"
+    assert by_name["none.png"]["error"] == "No such file or directory"
+    assert by_name["01.png"]["verdict"] == by_name["01.png"]["p_fake"] == ""
+    for name in expected.index.difference(["01.png", "02.png"]):
+        assert float(by_name[name]["p_fake"]) == float(expected["p_fake"][name])
+
+    shown = finished_project.run(*PREDICT, str(folder), check=False)
+    assert shown.returncode == 1
+    lines = shown.stdout.splitlines()
+    assert len(lines) == 11
+    assert re.fullmatch(r"(REAL|FAKE) +\d\.\d{3}  -  +32x32  \S+/00\.png", lines[2])
+    assert "2 unreadable, 1 files passed over" in shown.stderr
+    assert "knows is 32x32 pixels of images like those of data/small.zip" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.slow
+def test_what_cannot_be_asked_is_one_sentence(project: Project) -> None:
+    def error(*arguments: str) -> str:
+        result = project.run(*PREDICT, *arguments, check=False)
+        assert (result.returncode, result.stdout) == (1, "")
+        (line,) = result.stderr.splitlines()
+        return line
+
+    image = "data/small.zip"
+    assert error(image, "--variant", "wide").startswith(
+        "error: models/wide.h5: missing; run `dvc repro evaluate@wide` to make it, or `dvc pull"
+    )
+    (project.root / "plots/training/sgd.csv").unlink()
+    assert error(image) == (
+        "error: plots/training/sgd.csv: cannot be read, so that the best variant is not known; "
+        "name one with --variant: base, sgd"
+    )
+    edit_params(project.root, {"preprocess.image_size": [16, 16]})
+    assert error(image, "--variant", "base") == (
+        "error: params.yaml: preprocess.image_size: base was trained on (32, 32), "
+        "found [16, 16]; run `dvc repro`"
+    )
+    shutil.rmtree(project.root / "models")
+    assert error(image).startswith("error: models: no model is here; run `dvc repro`")
+
+
+def test_help_says_what_it_cannot_know(project: Project) -> None:
+    text = project.run(*PREDICT, "--help").stdout
+    assert "What it cannot know: the models are trained on small images" in text
+    assert "(default: the best on validation)" in text
+
+
+def test_the_best_is_the_one_with_the_highest_last_accuracy_on_validation(workspace: Path) -> None:
+    folder = workspace / "plots/training"
+    folder.mkdir(parents=True)
+    for name, accuracies in {"a": [0.9, 0.6], "b": [0.5, 0.7], "c": [0.6, 0.65]}.items():
+        pd.DataFrame({"val_accuracy": accuracies}).to_csv(folder / f"{name}.csv")
+    assert best_on_validation(["a", "b", "c"]) == "b"
+    assert best_on_validation(["c"]) == "c"
+    with pytest.raises(InputError, match=r"d\.csv: cannot be read"):
+        best_on_validation(["a", "d"])
+
+
+def test_rows_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = []
+
+    def rows() -> Iterator[Row]:
+        for number in range(3):
+            asked.append(number)
+            yield Row(f"{number}.png", "base", error="damaged\n")
+
+    printed = write_table(rows())
+    next(printed)
+    assert asked == [0]
+    assert capsys.readouterr().out.splitlines()[1].endswith("0.png: damaged?")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "tiles", "fake", "disagree"),
+    [
+        ("FAKE", 0, 0, False), ("FAKE", 4, 2, False), ("FAKE", 4, 1, True), ("REAL", 4, 2, False),
+        ("REAL", 4, 3, True), (None, None, None, False),
+    ],
+)  # fmt: skip
+def test_tiles_disagree_where_more_than_half_say_otherwise(
+    verdict: str | None, tiles: int | None, fake: int | None, disagree: bool
+) -> None:
+    assert tiles_disagree(Row("a", "b", 9, 9, verdict, 0, 0, tiles, fake)) is disagree
+
+
+def test_json_is_an_array_however_many_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        rows = [Row(f"{n}.png", "base", error="damaged") for n in range(number)]
+        assert list(write_json(rows)) == rows
+        assert [row["file"] for row in json.loads(capsys.readouterr().out)] == [
+            r.file for r in rows
+        ]

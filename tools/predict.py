@@ -1,0 +1,243 @@
+"""Tell photographs from AI-generated images: REAL or FAKE, and the calibrated p_fake.
+
+An IMAGE is a JPEG, PNG, WebP, BMP, GIF or TIFF file of any size, or - for standard input. In a
+FOLDER or ARCHIVE (zip, tar) all images are looked at. Each is decoded and brought to the network's
+size as training images are; verdict and probability are of that. An image that is at least twice
+as high and wide is also cut into up to 64 tiles, which are not scaled, and vote: scaling down takes
+away the finest detail, where generators leave their traces.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tqdm import tqdm
+
+from stages.command import InputError, command_line, run
+from stages.files import replacing
+from stages.parallel import BATCH_BYTES, add_processes_option, batches, in_order, processes_for
+from stages.params import read_block, read_value
+from stages.pixels import DecodeParams
+from stages.preprocess import Preprocess, PreprocessParams
+from tools.views import TILES, Views, contents, read, read_stream, views_of_files
+
+if TYPE_CHECKING:
+    from tools.detector import Detector
+
+
+class Row(NamedTuple):
+    """What is said of one image; where it cannot be read, only `file`, `variant` and `error`."""
+
+    file: str
+    variant: str
+    width: int | None = None
+    height: int | None = None
+    verdict: str | None = None
+    p_fake: float | None = None
+    threshold: float | None = None
+    tiles: int | None = None
+    tiles_fake: int | None = None
+    explanation: str | None = None
+    error: str | None = None
+
+
+def caveat(preprocess: Preprocess) -> str:
+    """Return what a verdict cannot say, in words."""
+    size = f"{preprocess.width}x{preprocess.height}"
+    return (
+        f"What a model knows is {size} pixels of images like those of {read_value('source.path')}. "
+        "Of other cameras and generators, and of images that were edited, compressed or scaled, it "
+        "may know no more than a coin, and its probability is none for them. A verdict proves "
+        "nothing about one image."
+    )
+
+
+def rows_of(
+    found: Iterable[tuple[str, Views | str]], detector: "Detector", explanations: Path | None
+) -> Iterator[Row]:
+    """Yield a row for each image, in order; write a picture of each to the folder `explanations`.
+
+    Raises:
+        InputError: a picture cannot be written.
+    """
+    number = 0
+    for group in _groups(found, detector.model.classifier.batch_size):
+        verdicts = iter(detector.verdicts([seen for _, seen in group if isinstance(seen, Views)]))
+        for name, seen in group:
+            number += 1
+            if isinstance(seen, str):
+                yield Row(name, detector.variant, error=seen)
+                continue
+            verdict = next(verdicts)
+            picture = None
+            if explanations:
+                picture = explanations / f"{number:06}-{_plain(Path(name).stem)[:60]}.png"
+                with replacing(picture) as file:
+                    detector.explain(seen, verdict).save(file, "PNG")
+            yield Row(
+                name,
+                detector.variant,
+                seen.width,
+                seen.height,
+                verdict.verdict,
+                verdict.p_fake,
+                detector.threshold,
+                verdict.tiles_fake.size,
+                int(verdict.tiles_fake.sum()),
+                str(picture) if picture else None,
+            )
+
+
+def tiles_disagree(row: Row) -> bool:
+    """Return whether most tiles of an image would have another verdict than it has as a whole."""
+    if not row.tiles or row.tiles_fake is None:
+        return False
+    against = row.tiles - row.tiles_fake if row.verdict == "FAKE" else row.tiles_fake
+    return 2 * against > row.tiles
+
+
+def _groups(
+    found: Iterable[tuple[str, Views | str]], images: int
+) -> Iterator[list[tuple[str, Views | str]]]:
+    """Yield what was `found` in groups that fill a batch of so many `images` or tiles."""
+    group: list[tuple[str, Views | str]] = []
+    size = 0
+    for name, seen in found:
+        group.append((name, seen))
+        size += 1 if isinstance(seen, str) else max(1, seen.tiles.shape[0] * seen.tiles.shape[1])
+        if size >= images:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _plain(text: str) -> str:
+    return "".join(letter if letter.isprintable() and letter != "/" else "?" for letter in text)
+
+
+def write_table(rows: Iterable[Row]) -> Iterator[Row]:
+    """Print each of `rows` in a line for people, and yield it."""
+    print(f"{'verdict':8}{'p_fake':>7}  {'tiles FAKE':12}{'size':>11}  image", flush=True)
+    for row in rows:
+        name = _plain_path(row.file)
+        if row.error:
+            print(f"{'error':8}{'':>7}  {'':12}{'':>11}  {name}: {_plain(row.error)}", flush=True)
+        else:
+            votes = f"{row.tiles_fake} of {row.tiles}" if row.tiles else "-"
+            size = f"{row.width}x{row.height}"
+            print(f"{row.verdict:8}{row.p_fake:7.3f}  {votes:12}{size:>11}  {name}", flush=True)
+        yield row
+
+
+def _plain_path(path: str) -> str:
+    return "/".join(map(_plain, path.split("/")))
+
+
+def write_csv(rows: Iterable[Row]) -> Iterator[Row]:
+    """Print `rows` as CSV, a header first, and yield them; p_fake has all its digits."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(Row._fields)
+    for row in rows:
+        writer.writerow(_shortest(row).values())
+        sys.stdout.flush()
+        yield row
+
+
+def write_json(rows: Iterable[Row]) -> Iterator[Row]:
+    """Print `rows` as one JSON array, a line each, and yield them; p_fake has all its digits."""
+    before = "[\n"
+    for row in rows:
+        sys.stdout.write(before + json.dumps(_shortest(row)))
+        sys.stdout.flush()
+        before = ",\n"
+        yield row
+    sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
+
+
+def _shortest(row: Row) -> dict[str, Any]:
+    """Return `row` by column; nine digits bring every float32 back exactly."""
+    p_fake = None if row.p_fake is None else float(f"{row.p_fake:.9g}")
+    return row._asdict() | {"p_fake": p_fake}
+
+
+FORMATS = {"table": write_table, "json": write_json, "csv": write_csv}
+
+
+def main() -> None:
+    parser = command_line("tools.predict", __doc__)
+    parser.add_argument("images", nargs="+", metavar="IMAGE|FOLDER|ARCHIVE", help="see above")
+    parser.add_argument("--variant", help="a name in models/ (default: the best on validation)")
+    parser.add_argument(
+        "--explain",
+        type=Path,
+        metavar="DIR",
+        help="write a picture for each image to this folder: what the network saw, where it found "
+        "what speaks for its verdict (Grad-CAM), and the tiles, red where they count as FAKE",
+    )
+    parser.add_argument("--format", choices=FORMATS, default="table", help="(default: table)")
+    add_processes_option(parser)
+    parser.epilog = (
+        "Exit status: 0, or 1 if an image could not be read, which its line says.\n\n"
+        "What it cannot know: the models are trained on small images of few generators; about\n"
+        "others they may know no more than a coin. A verdict proves nothing about one image."
+    )
+    arguments = parser.parse_args()
+    decoding = read_block("decode", DecodeParams)
+    preprocess = Preprocess(read_block("preprocess", PreprocessParams), decoding)
+    places = [contents(Path(name)) for name in arguments.images if name != "-"]
+    in_all = sum(1 if place.sizes is None else len(place.sizes) for place in places)
+    from_standard_input = "-" in arguments.images
+
+    # Processes that decode import this module too, and need no TensorFlow.
+    from tools.detector import Detector, best_on_validation, trained_variants
+
+    detector = Detector(arguments.variant or best_on_validation(trained_variants()))
+    expected = detector.model.classifier.network.input_shape[1:3]
+    if (preprocess.height, preprocess.width) != expected:
+        raise InputError(
+            f"params.yaml: preprocess.image_size: {detector.variant} was trained on {expected}, "
+            f"found {[preprocess.height, preprocess.width]}; run `dvc repro`"
+        )
+    files = chain.from_iterable(read(place, decoding) for place in places)
+    if from_standard_input:
+        files = chain([read_stream("-", sys.stdin.buffer, decoding)], files)
+    size = sum(sum(place.sizes.values()) for place in places if place.sizes is not None)
+    # As many as leave room for their tiles.
+    most = max(1, BATCH_BYTES // (TILES**2 * preprocess.height * preprocess.width * 3))
+    work = in_order(
+        partial(views_of_files, preprocess=preprocess),
+        batches(files, most),
+        arguments.processes or processes_for(size),
+    )
+    total = in_all + from_standard_input
+    with tqdm(total=total, desc="predict", unit=" images", disable=None) as progress:
+
+        def counted() -> Iterator[tuple[str, Views | str]]:
+            for found in work:
+                yield from found
+                progress.update(len(found))
+
+        rows = rows_of(counted(), detector, arguments.explain)
+        counts = {"REAL": 0, "FAKE": 0, "unreadable": 0, "with tiles that disagree": 0}
+        for row in FORMATS[arguments.format](rows):
+            counts[row.verdict or "unreadable"] += 1
+            counts["with tiles that disagree"] += tiles_disagree(row)
+    counts["files passed over, by their names no images"] = sum(p.passed_over for p in places)
+    print(
+        f"\n{detector.variant}, FAKE from a p_fake of {detector.threshold:.3f} on: "
+        + ", ".join(f"{number} {what}" for what, number in counts.items() if number),
+        file=sys.stderr,
+    )
+    print(caveat(preprocess), file=sys.stderr)
+    if counts["unreadable"]:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run(main)
