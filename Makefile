@@ -15,6 +15,15 @@ repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOB
 	python -m tools.repro --jobs $(JOBS)
 	@cat reports/comparison.md
 
+.PHONY: app
+app: .venv/app ## set up, open a page on this machine: drop an image, see what each model makes of it
+	@ls models/*.h5 >/dev/null 2>&1 || { echo "error: no model is here; run make repro first" >&2; exit 1; }
+	python -m streamlit run tools/app.py
+
+.PHONY: notebook
+notebook: .venv/notebook ## set up, run notebooks/compare_models.ipynb from top to bottom
+	jupyter execute --inplace notebooks/compare_models.ipynb
+
 .PHONY: test
 test: .venv/tests ## set up, check the code, run all tests (20 minutes and more on two cores)
 	PRE_COMMIT_HOME=.venv/pre-commit pre-commit run --all-files
@@ -30,7 +39,8 @@ benchmark: .venv/pipeline ## time a cold run, each stage and a run with nothing 
 
 .PHONY: requirements
 requirements: .venv/tests ## resolve requirements*.in anew for Python 3.11 to 3.13
-	for name in requirements requirements-s3 requirements-ssh requirements-dev; do \
+	for name in requirements requirements-s3 requirements-ssh requirements-app \
+	        requirements-notebook requirements-dev; do \
 	    uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
 	        --generate-hashes --upgrade --custom-compile-command 'make requirements' \
 	        $$name.in -o $$name.txt || exit 1; \
@@ -51,7 +61,11 @@ clean: ## remove the virtual environment (never data or results)
 	python -m pip install --quiet --require-hashes -r requirements.txt
 	@touch $@
 
-.venv/tests: requirements-dev.txt requirements-s3.txt requirements-ssh.txt .venv/pipeline
+.venv/app .venv/notebook: .venv/%: requirements-%.txt .venv/pipeline
+	python -m pip install --quiet --require-hashes -r $<
+	@touch $@
+
+.venv/tests: requirements-dev.txt requirements-s3.txt requirements-ssh.txt .venv/app .venv/notebook
 	python -m pip install --quiet --require-hashes -r requirements-s3.txt -r requirements-ssh.txt \
 	    -r requirements-dev.txt
 	@touch $@

@@ -1,0 +1,202 @@
+"""The page of `make app`, in a real browser with real uploads."""
+
+import re
+import subprocess
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from streamlit.testing.v1 import AppTest
+
+from tests.helpers import REPOSITORY, Project, edit_params
+
+pytestmark = pytest.mark.slow  # the project whose models are shown is trained first
+
+LOG_WRITES = """
+import os, sys
+
+def log(event, arguments):
+    if event == "open" and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR):
+        os.write(LOG, f"{arguments[0]}\\n".encode())
+
+LOG = os.open(os.environ["LOG_WRITES_TO"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+sys.addaudithook(log)
+"""
+
+
+class Server(NamedTuple):
+    """The page's server, and the file in which it notes what it opens to write."""
+
+    process: psutil.Popen
+    address: str
+    written: Path
+
+
+@pytest.fixture(scope="module")
+def project(finished_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = finished_project.copy_to(tmp_path_factory.mktemp("app") / "project")
+    edit_params(project.root, {"decode.max_pixels": 2_000_000})
+    return project
+
+
+@pytest.fixture(scope="module")
+def server(project: Project) -> Iterator[Server]:
+    hooks = project.root.parent / "hooks"
+    hooks.mkdir()
+    (hooks / "sitecustomize.py").write_text(LOG_WRITES)
+    environment = {"PYTHONPATH": str(hooks), "LOG_WRITES_TO": str(hooks / "log")}
+    with psutil.Popen(
+        ["python", "-m", "streamlit", "run", "tools/app.py", "--server.port", "0"],
+        cwd=project.root, env=project.environment() | environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        log = ""
+        for line in process.stdout:
+            log += line
+            if match := re.search(r"URL: (http://127\.0\.0\.1:\d+)", line):
+                threading.Thread(target=process.stdout.read, daemon=True).start()
+                yield Server(process, match[1], hooks / "log")
+                break
+        else:
+            pytest.fail(log)
+        process.terminate()
+
+
+class Opened(NamedTuple):
+    """The page, and what went on in it that should not."""
+
+    page: Page
+    elsewhere: list[str]
+    complaints: list[str]
+
+
+@pytest.fixture
+def opened(server: Server, browser: Browser) -> Iterator[Opened]:
+    context = browser.new_context(viewport={"width": 1000, "height": 1400})
+    here = urlsplit(server.address).netloc
+    opened = Opened(context.new_page(), [], [])
+
+    def note(url: str) -> None:
+        if urlsplit(url).netloc not in (here, ""):
+            opened.elsewhere.append(url)
+
+    opened.page.on("request", lambda request: note(request.url))
+    opened.page.on("websocket", lambda socket: note(socket.url))
+    opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+    opened.page.goto(server.address)
+    opened.page.locator("input[type=file]").wait_for(state="attached", timeout=60_000)
+    yield opened
+    context.close()
+
+
+def image_of(project: Project, folder: Path, path: str) -> Path:
+    """Return a file in `folder` with the image `path` of the project's data set."""
+    with zipfile.ZipFile(project.root / "data/small.zip") as archive:
+        file = folder / Path(path).name
+        file.write_bytes(archive.read(path))
+    return file
+
+
+def table(page: Page) -> list[list[str]]:
+    """Return the texts of the table of all models, row by row."""
+    page.locator("table").wait_for(timeout=30_000)
+    rows = page.locator("table tbody tr").all()
+    return [row.locator("th, td").all_inner_texts() for row in rows]
+
+
+def test_an_upload_is_judged_as_evaluate_does_and_nothing_is_kept(
+    project: Project, server: Server, opened: Opened, tmp_path: Path
+) -> None:
+    predictions = {
+        name: pd.read_csv(project.root / f"data/predictions/{name}.csv").set_index("path")
+        for name in ("base", "sgd")
+    }
+    path = str(predictions["base"].index[3])
+    before = server.written.read_text()
+    page = opened.page
+    page.set_input_files("input[type=file]", image_of(project, tmp_path, path))
+    shown = {row[0]: row[1:] for row in table(page)}
+    for name, rows in predictions.items():
+        verdict, p_fake = rows.loc[path, ["verdict", "p_fake"]]
+        assert shown[name][:2] == [verdict, f"{p_fake:.3f}"]
+        assert shown[name][3] == "none", "an image of the network's size has no tiles"
+
+    for name, rows in predictions.items():
+        page.get_by_role("combobox").click()
+        page.get_by_role("option", name=name, exact=True).click()
+        verdict, p_fake = rows.loc[path, ["verdict", "p_fake"]]
+        heading = page.get_by_role("heading", name=f"{verdict}: more like")
+        expect(heading).to_contain_text(f"({p_fake:.1%} FAKE)")
+    page.wait_for_function(
+        "document.images.length == 2 && [...document.images].every(i => i.naturalWidth)"
+    )
+    widths = page.evaluate("[...document.images].map(image => image.naturalWidth)")
+    assert widths == [32, 520], "the upload, and what the network saw beside the heat map"
+    expect(page.get_by_text("A verdict proves nothing about one image")).to_be_visible()
+    assert opened.elsewhere == opened.complaints == []
+    assert server.written.read_text() == before, "something was written"
+
+
+def test_a_large_photograph_stays_in_memory_and_its_tiles_vote(
+    server: Server, opened: Opened, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (800, 1200, 3), dtype=np.uint8)
+    file = tmp_path / "photo.png"
+    Image.fromarray(pixels).save(file)
+    assert file.stat().st_size > 2_000_000
+    before = server.written.read_text()
+    opened.page.set_input_files("input[type=file]", file)
+    assert all(re.fullmatch(r"\d+ of 64", row[-1]) for row in table(opened.page))
+    expect(opened.page.get_by_text("of 64 count as FAKE")).to_be_visible()
+    expect(opened.page.get_by_text("1200x800 pixels")).to_be_visible()
+    assert server.written.read_text() == before, "something was written"
+
+
+@pytest.mark.parametrize("what", ["too many pixels", "no image", "too many bytes"])
+def test_what_is_refused_is_said_and_the_page_goes_on(
+    project: Project, opened: Opened, tmp_path: Path, what: str
+) -> None:
+    file = tmp_path / "upload.png"
+    match what:
+        case "too many pixels":
+            Image.new("RGB", (2001, 1000)).save(file)
+            message = "upload.png: 2001x1000 pixels are more than decode.max_pixels, 2000000"
+        case "no image":
+            file.write_bytes(b"no image")
+            message = "upload.png: damaged, or no image of a known format"
+        case _:
+            with file.open("wb") as sparse:
+                sparse.truncate(51 * 2**20)
+            message = "File must be 50.0MB or smaller."
+    page = opened.page
+    page.set_input_files("input[type=file]", file)
+    page.get_by_text(message).wait_for(timeout=30_000)
+    assert page.locator("table").count() == 0
+    page.set_input_files("input[type=file]", image_of(project, tmp_path, "test/REAL/0000.png"))
+    assert len(table(page)) == 2
+    assert opened.complaints == []
+
+
+def test_only_this_machine_is_listened_to(server: Server) -> None:
+    listening = [c for c in server.process.net_connections() if c.status == psutil.CONN_LISTEN]
+    assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
+
+
+def test_without_models_the_page_says_what_to_run(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY)
+    (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    page = AppTest.from_file(str(REPOSITORY / "tools/app.py")).run(timeout=60)
+    (error,) = page.error
+    assert error.value == "models: no model is here; run `dvc repro`, or `dvc pull train evaluate`"
+    assert not page.exception

@@ -1,0 +1,129 @@
+"""The page of `make app`: drop an image, see what each model makes of it.
+
+The server listens on this machine alone, and keeps an upload in memory until the page is closed;
+.streamlit/config.toml says how large one may be, `decode.max_pixels` of params.yaml how many
+pixels it may have.
+"""
+
+import io
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+from starlette.formparsers import MultiPartParser
+
+from stages.command import InputError
+from stages.params import read_block
+from stages.pixels import DecodeParams, UnreadableImageError, decode
+from stages.preprocess import Preprocess, PreprocessParams
+from stages.runtime import tf
+from tools.detector import Detector, best_on_validation, trained_variants
+from tools.predict import caveat
+from tools.views import read_stream, views
+
+PREVIEW = (512, 512)
+"""The most pixels of an upload that are sent back, width and height."""
+
+# The server under Streamlit would write an upload of more than 1 MB to a temporary file.
+MultiPartParser.spool_max_size = 2**40
+
+
+class Models(NamedTuple):
+    """All that stays the same from one image to the next."""
+
+    preprocess: Preprocess
+    detectors: dict[str, Detector]
+    best: str
+
+
+@st.cache_resource(show_spinner="Loading the models …")
+def load() -> Models:
+    """Return all trained models; the best one on validation is shown first."""
+    preprocess = Preprocess(
+        read_block("preprocess", PreprocessParams), read_block("decode", DecodeParams)
+    )
+    tf.get_logger().setLevel("ERROR")  # it takes several networks for one that is traced anew
+    variants = trained_variants()
+    best = best_on_validation(variants)
+    return Models(preprocess, {variant: Detector(variant) for variant in variants}, best)
+
+
+def in_words(verdict: str, p_fake: float) -> str:
+    """Return a verdict as a sentence."""
+    what = "AI-generated" if verdict == "FAKE" else "a photograph"
+    return f"{verdict}: more like {what} ({p_fake:.1%} FAKE)"
+
+
+def show(data: bytes, models: Models) -> None:
+    """Show what the models make of the image file `data`.
+
+    Raises:
+        UnreadableImageError: it is none.
+    """
+    seen = views(data, models.preprocess)
+    verdicts = {name: one.verdicts([seen])[0] for name, one in models.detectors.items()}
+    chosen = st.selectbox(
+        "Model", list(verdicts), index=list(verdicts).index(models.best), key="model"
+    )
+    detector, verdict = models.detectors[chosen], verdicts[chosen]
+
+    left, right = st.columns(2)
+    preview = decode(data, models.preprocess.decoding).rgb
+    preview.thumbnail(PREVIEW)
+    left.image(preview, caption=f"{seen.width}x{seen.height} pixels")
+    right.subheader(in_words(verdict.verdict, verdict.p_fake))
+    right.progress(verdict.p_fake, text=f"p_fake; FAKE from {detector.threshold:.3f} on")
+    votes = verdict.tiles_fake
+    if votes.size:
+        right.write(f"Tiles at full size: {votes.sum()} of {votes.size} count as FAKE.")
+        if 2 * (votes != (verdict.verdict == "FAKE")).sum() > votes.size:
+            right.warning("Most tiles disagree with the verdict on the whole image.")
+    height, width = seen.whole.shape[:2]
+    st.image(
+        detector.explain(seen, verdict),
+        caption=f"What the model saw ({width}x{height} pixels), and where it found what speaks "
+        "for its verdict (Grad-CAM)"
+        + ("; tiles, red where they count as FAKE" if votes.size else ""),
+    )
+    st.subheader("All models")
+    st.table(
+        pd.DataFrame(
+            {
+                "verdict": [one.verdict for one in verdicts.values()],
+                "p_fake": [f"{one.p_fake:.3f}" for one in verdicts.values()],
+                "FAKE from": [f"{one.threshold:.3f}" for one in models.detectors.values()],
+                "tiles FAKE": [
+                    f"{one.tiles_fake.sum()} of {one.tiles_fake.size}" if votes.size else "none"
+                    for one in verdicts.values()
+                ],
+            },
+            index=pd.Index(verdicts, name="model"),
+        )
+    )
+
+
+def main() -> None:
+    st.set_page_config(page_title="Photograph or AI-generated?", layout="centered")
+    st.title("Photograph or AI-generated?")
+    try:
+        models = load()
+    except InputError as error:
+        st.error(str(error))
+        return
+    upload = st.file_uploader(
+        "An image; it stays on this machine, and is not stored",
+        type=["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"],
+    )
+    if upload is not None:
+        decoding = models.preprocess.decoding
+        name, data = read_stream(upload.name, io.BytesIO(upload.getbuffer()), decoding)
+        try:
+            if isinstance(data, str):
+                raise UnreadableImageError(data)
+            show(data, models)
+        except UnreadableImageError as problem:
+            st.error(f"{name}: {problem}")
+    st.caption(caveat(models.preprocess))
+
+
+main()
