@@ -21,8 +21,8 @@ app: .venv/app ## set up, open a page on this machine: drop an image, see what e
 	python -m streamlit run tools/app.py
 
 .PHONY: notebook
-notebook: .venv/notebook ## set up, run notebooks/compare_models.ipynb from top to bottom
-	jupyter execute --inplace notebooks/compare_models.ipynb
+notebook: .venv/notebook ## set up, run the notebook from top to bottom into notebooks/executed.ipynb
+	jupyter execute --output executed notebooks/compare_models.ipynb
 
 .PHONY: test
 test: .venv/tests ## set up, check the code, run all tests (20 minutes and more on two cores)
