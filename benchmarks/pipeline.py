@@ -59,7 +59,7 @@ def main() -> None:
     runs = parser.parse_args().runs
     source = Path(yaml.safe_load((REPOSITORY / "params.yaml").read_text())["source"]["path"])
     if not (REPOSITORY / source).exists():
-        sys.exit(f"error: {source} is not here; the README says how to get it")
+        sys.exit(f"error: {source} is not here; docs/your-data.md says how to get it")
     measured = [measure(source) for _ in range(runs)]
     print(f"{source}, medians of {runs} runs; {machine()}\n")
     print("| what | seconds | peak MB |\n| --- | ---: | ---: |")

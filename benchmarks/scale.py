@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="runs of each stage (default: 3)")
     arguments = parser.parse_args()
     if not zipfile.is_zipfile(arguments.archive):
-        sys.exit(f"error: {arguments.archive}: no zip; the README says how to get CIFAKE")
+        sys.exit(f"error: {arguments.archive}: no zip; docs/your-data.md says how to get CIFAKE")
     print(f"{arguments.archive.name}; {machine()}; medians of {arguments.runs} runs\n")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "clone"

@@ -64,7 +64,7 @@ def cifake_800() -> Path:
     """The study's 2,535 images; tests that need them are skipped where they are not at hand."""
     path = CIFAKE / "cifake-800.zip"
     if not path.exists():
-        pytest.skip("data/cifake-800.zip is not here; the README says how to get it")
+        pytest.skip("data/cifake-800.zip is not here; docs/your-data.md says how to get it")
     return path
 
 

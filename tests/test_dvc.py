@@ -175,33 +175,6 @@ def _use(project: Project, data_set: str) -> None:
     edit_params(project.root, {"source.path": data_set, "external.path": data_set})
 
 
-def test_dvc_get_fetches_the_studys_archive(tmp_path: Path) -> None:
-    """The README's command, with Git's own means to look into a local repository instead."""
-    line = next(
-        line
-        for line in (REPOSITORY / "README.md").read_text().splitlines()
-        if line.startswith("dvc get ")
-    ).removesuffix("\\")
-    words = line.split()
-    url, revision = words[4], words[3]
-    assert url.startswith("https://github.com/")
-    assert revision == "427c752af8edc5f1c44ab3d3bf5c027bec1b8cff"
-
-    study = Project(tmp_path / "study")
-    (study.root / "input").mkdir(parents=True)
-    (study.root / "input/images.zip").write_bytes(b"the archive")
-    study.run("git", "init", "--quiet", "--initial-branch", "main")
-    study.run("git", "config", "user.name", "Test")
-    study.run("git", "config", "user.email", "test@example.com")
-    study.commit()
-    words[3] = study.run("git", "rev-parse", "HEAD").stdout.strip()
-
-    (tmp_path / "here/data").mkdir(parents=True)
-    (tmp_path / ".gitconfig").write_text(f'[url "{study.root}"]\n\tinsteadOf = {url}\n')
-    Project(tmp_path / "here").run(*words, env={"HOME": str(tmp_path)})
-    assert (tmp_path / "here/data/cifake-800.zip").read_bytes() == b"the archive"
-
-
 @pytest.mark.slow
 def test_base_learns_from_the_studys_images(cifake_800: Path, tmp_path: Path) -> None:
     """800 / 200 / 1000 images, and at least 0.76 of the test images right; the study had 0.506."""

@@ -51,8 +51,8 @@ def caveat(preprocess: Preprocess) -> str:
     size = f"{preprocess.width}x{preprocess.height}"
     return (
         f"What a model knows is {size} pixels of images like those of {read_value('source.path')}. "
-        "Of other cameras and generators, and of images that were edited, compressed or scaled, it "
-        "may know no more than a coin, and its probability is none for them. A verdict proves "
+        "About other cameras and generators, and images that were edited, compressed or scaled, it "
+        "may be worse than a coin (docs/limits.md), and p_fake is no probability. A verdict proves "
         "nothing about one image."
     )
 
@@ -185,7 +185,7 @@ def main() -> None:
     parser.epilog = (
         "Exit status: 0, or 1 if an image could not be read, which its line says.\n\n"
         "What it cannot know: the models are trained on small images of few generators; about\n"
-        "others they may know no more than a coin. A verdict proves nothing about one image."
+        "others they may be worse than a coin. A verdict proves nothing about one image."
     )
     arguments = parser.parse_args()
     decoding = read_block("decode", DecodeParams)

@@ -1,4 +1,4 @@
-"""docs/large.md: recipes, all of CIFAKE, several variants at a time, the same bytes elsewhere."""
+"""docs/large.md: recipes, all of CIFAKE, several variants at a time."""
 
 import json
 
@@ -45,8 +45,3 @@ def test_two_recipes_take_the_place_of_the_variants(project: Project) -> None:
 def test_several_variants_at_a_time(project: Project) -> None:
     (printed,) = GUIDE.follow("Several variants at a time", project)
     assert "sgd: Stage 'train@sgd' didn't change, skipping" in printed
-
-
-def test_the_same_bytes_elsewhere(project: Project) -> None:
-    (printed,) = GUIDE.follow("The same bytes elsewhere", project)
-    assert "base: identical" in printed

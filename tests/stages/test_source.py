@@ -403,7 +403,7 @@ def test_the_studys_archive(cifake_800: Path) -> None:
 def test_all_of_cifake() -> None:
     path = CIFAKE / "cifake.zip"
     if not path.exists():
-        pytest.skip("data/cifake.zip is not here; the README says how to get it")
+        pytest.skip("data/cifake.zip is not here; docs/your-data.md says how to get it")
     source = images(path, validation_fraction=0.1)
     found = source.read().images
     # As others have counted them in this archive.

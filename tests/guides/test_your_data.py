@@ -1,0 +1,75 @@
+"""docs/your-data.md: your own images, their audit, another data set, CIFAKE."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.guides.guide import Guide
+from tests.helpers import Project, small_data_set, write_zip
+
+URL = "https://github.com/ttrinh2306/ai_image_classification_cifar.git"
+REVISION = "427c752af8edc5f1c44ab3d3bf5c027bec1b8cff"
+
+
+def images() -> dict[str, bytes]:
+    """Return images in folders as the guide names them, without splits."""
+    folders = {"REAL": "holiday/photos", "FAKE": "holiday/ai"}
+    files = {}
+    for name, data in small_data_set({"all": 30}, seed=3).items():
+        _, label, file = name.split("/")
+        files[f"{folders[label]}/{file}"] = data
+    return files
+
+
+@pytest.mark.slow
+def test_your_own_images_take_the_place_of_the_others(project: Project) -> None:
+    for name, data in images().items():
+        file = project.root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    guide = Guide("your-data.md")
+    guide.follow("Use your own images", project)
+    used = json.loads((project.root / "reports/data.json").read_text())["used"]
+    assert used["test"] == {"REAL": 6, "FAKE": 6}, "a fifth of each label"
+    assert sum(sum(labels.values()) for labels in used.values()) == 60
+    assert "data/holiday.zip" in (project.root / "models/sgd.md").read_text()
+    guide.follow("Read what is wrong with a data set", project)
+
+
+@pytest.mark.slow
+def test_models_are_tried_on_other_images(project: Project) -> None:
+    write_zip(project.root / "data/holiday.zip", images())
+    (printed,) = Guide("your-data.md").follow("Try the models on other images", project)
+    assert "Stage 'train@sgd' didn't change, skipping" in printed
+    metrics = json.loads((project.root / "metrics/robustness/sgd.json").read_text())
+    assert metrics["external_images"] == 60
+
+
+@pytest.mark.slow
+def test_the_studys_archive_is_fetched_and_used(project: Project, tmp_path: Path) -> None:
+    """Its repository is a local one here, by Git's own means, and its images are few."""
+    study = Project(tmp_path / "study")
+    study.root.mkdir()
+    (study.root / "input").mkdir()
+    write_zip(study.root / "input/images.zip", small_data_set({"train": 8, "test": 8}, seed=4))
+    study.run("git", "init", "--quiet", "--initial-branch", "main")
+    study.run("git", "config", "user.name", "Test")
+    study.run("git", "config", "user.email", "test@example.com")
+    study.commit()
+    here = study.run("git", "rev-parse", "HEAD").stdout.strip()
+    (tmp_path / ".gitconfig").write_text(
+        f'[url "{study.root}"]\n\tinsteadOf = {URL}\n[user]\n\tname = a\n\temail = a@b.c\n'
+    )
+    Guide("your-data.md", {REVISION: here}).follow(
+        "Use CIFAKE", project, env={"HOME": str(tmp_path)}
+    )
+    assert "data/cifake-800.zip" in (project.root / "reports/data.md").read_text()
+    assert (project.root / "data/cifake-800.zip").read_bytes() == (
+        study.root / "input/images.zip"
+    ).read_bytes()
+
+
+def test_the_revision_is_the_studys() -> None:
+    (block,) = Guide("your-data.md").commands["Use CIFAKE"]
+    assert f"dvc get --rev {REVISION} {URL} input/images.zip -o data/cifake-800.zip" in block
