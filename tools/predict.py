@@ -184,8 +184,9 @@ def main() -> None:
     add_processes_option(parser)
     parser.epilog = (
         "Exit status: 0, or 1 if an image could not be read, which its line says.\n\n"
-        "What it cannot know: the models are trained on small images of few generators; about\n"
-        "others they may be worse than a coin. A verdict proves nothing about one image."
+        "What it cannot know: the models are trained on small images (of 32x32 pixels, unless\n"
+        "params.yaml says otherwise) of one kind of generator; about others they may be worse\n"
+        "than a coin. A verdict proves nothing about one image."
     )
     arguments = parser.parse_args()
     decoding = read_block("decode", DecodeParams)

@@ -1,6 +1,9 @@
-"""No command stands in a guide that no test runs."""
+"""No command stands in a guide that no test runs, and no link that leads nowhere."""
 
 import ast
+import re
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -37,3 +40,36 @@ def test_each_block_says_whether_it_is_to_be_run(guide: Path) -> None:
 def test_each_block_of_commands_is_run_by_the_guides_test(guide: Path) -> None:
     test = Path(__file__).with_name(f"test_{guide.stem.replace('-', '_')}.py")
     assert set(commands(guide)) == (followed(test) if test.exists() else set())
+
+
+PAGES = [*GUIDES, REPOSITORY / "README.md", REPOSITORY / "benchmarks/README.md"]
+
+
+def headings(page: Path) -> set[str]:
+    """Return what links to the headings of `page` end in, as GitHub makes it of their texts."""
+    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
+    texts = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in texts}
+
+
+def links(page: Path) -> Iterator[str]:
+    """Yield where the links and pictures of `page` lead, but for those to other sites."""
+    for block in MarkdownIt().enable("table").parse(page.read_text(encoding="utf-8")):
+        for token in block.children or []:
+            target = str(token.attrGet("href") or token.attrGet("src") or "")
+            if target and "://" not in target:
+                yield target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        path, _, heading = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not heading or heading in headings(target), link
+
+
+def test_the_readme_names_every_guide() -> None:
+    named = set(links(REPOSITORY / "README.md"))
+    assert {f"docs/{guide.name}" for guide in GUIDES} <= named
