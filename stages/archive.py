@@ -79,7 +79,7 @@ def list_files(path: Path) -> Listing:
     sizes: dict[str, int] = {}
     litter = 0
     for name, size in listing(path):
-        if _is_litter(name):
+        if is_litter(name):
             litter += 1
         elif name in sizes:
             raise InputError(f"{path}: {name}: twice in the archive")
@@ -136,7 +136,8 @@ def _first_bytes(path: Path) -> bytes:
         raise InputError(f"{path}: {error.strerror}") from None
 
 
-def _is_litter(name: str) -> bool:
+def is_litter(name: str) -> bool:
+    """Return whether the file `name` is hidden, or what an operating system leaves."""
     parts = name.split("/")
     return ".." not in parts and any(p.startswith(".") or p.lower() in LITTER for p in parts)
 
@@ -147,7 +148,7 @@ def _list_folder(path: Path) -> Iterator[tuple[str, int]]:
         for entry in sorted(files + [name for name in folders if Path(folder, name).is_symlink()]):
             file = Path(folder, entry)
             name = file.relative_to(path).as_posix()
-            if _is_litter(name):
+            if is_litter(name):
                 yield name, 0
                 continue
             _require_plain_name(name, path)
@@ -207,7 +208,7 @@ def _list_zip(path: Path) -> Iterator[tuple[str, int]]:
             name = _zip_name(entry)
             if name.endswith("/"):
                 continue
-            if not _is_litter(name):
+            if not is_litter(name):
                 _require_plain_name(name, path)
                 if entry.flag_bits & 0x1:
                     raise InputError(
@@ -277,7 +278,7 @@ def _list_tar(path: Path) -> Iterator[tuple[str, int]]:
             name = entry.name.removeprefix("./")
             if entry.isdir():
                 continue
-            if not _is_litter(name):
+            if not is_litter(name):
                 _require_plain_name(name, path)
                 if entry.issym() or entry.islnk():
                     raise InputError(

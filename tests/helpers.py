@@ -91,6 +91,16 @@ def edit_params(root: Path, changes: dict) -> None:
     file.write_text(yaml.safe_dump(params, sort_keys=False))
 
 
+def link_environment(root: Path) -> None:
+    """Let `make` in `root` find all that it would install, as after the set-up."""
+    environment = root / ".venv"
+    environment.mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (environment / name).symlink_to(Path(sys.prefix) / name)
+    for installed in ("pipeline", "app", "notebook"):
+        (environment / installed).touch()
+
+
 class Project:
     """A DVC project in a folder of its own, used through its commands."""
 

@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from tests.helpers import REPOSITORY, Project, edit_params
+from tests.helpers import REPOSITORY, Project, edit_params, link_environment
 
 pytestmark = pytest.mark.slow  # the project whose models are shown is trained first
 
@@ -45,6 +45,7 @@ class Server(NamedTuple):
 def project(finished_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = finished_project.copy_to(tmp_path_factory.mktemp("app") / "project")
     edit_params(project.root, {"decode.max_pixels": 2_000_000})
+    link_environment(project.root)
     return project
 
 
@@ -54,9 +55,9 @@ def server(project: Project) -> Iterator[Server]:
     hooks.mkdir()
     (hooks / "sitecustomize.py").write_text(LOG_WRITES)
     environment = {"PYTHONPATH": str(hooks), "LOG_WRITES_TO": str(hooks / "log")}
+    environment |= {"STREAMLIT_SERVER_PORT": "0", "STREAMLIT_SERVER_HEADLESS": "true"}
     with psutil.Popen(
-        ["python", "-m", "streamlit", "run", "tools/app.py", "--server.port", "0"],
-        cwd=project.root, env=project.environment() | environment, text=True,
+        ["make", "app"], cwd=project.root, env=project.environment() | environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as process:  # fmt: skip
         log = ""
@@ -68,7 +69,8 @@ def server(project: Project) -> Iterator[Server]:
                 break
         else:
             pytest.fail(log)
-        process.terminate()
+        for each in (*process.children(recursive=True), process):
+            each.terminate()
 
 
 class Opened(NamedTuple):
@@ -134,13 +136,15 @@ def test_an_upload_is_judged_as_evaluate_does_and_nothing_is_kept(
         page.get_by_role("combobox").click()
         page.get_by_role("option", name=name, exact=True).click()
         verdict, p_fake = rows.loc[path, ["verdict", "p_fake"]]
-        heading = page.get_by_role("heading", name=f"{verdict}: more like")
-        expect(heading).to_contain_text(f"({p_fake:.1%} FAKE)")
+        expect(page.get_by_role("heading", name=f"{verdict}: like")).to_be_visible()
+        expect(page.get_by_text(f"p_fake {p_fake:.3f}; FAKE from")).to_be_visible()
     page.wait_for_function(
         "document.images.length == 2 && [...document.images].every(i => i.naturalWidth)"
     )
     widths = page.evaluate("[...document.images].map(image => image.naturalWidth)")
     assert widths == [32, 520], "the upload, and what the network saw beside the heat map"
+    texts = page.locator("[data-testid=stMain]").inner_text().splitlines()
+    assert texts[0] == "Photograph or AI-generated?", "nothing stands above the title"
     expect(page.get_by_text("A verdict proves nothing about one image")).to_be_visible()
     assert opened.elsewhere == opened.complaints == []
     assert server.written.read_text() == before, "something was written"
@@ -187,8 +191,22 @@ def test_what_is_refused_is_said_and_the_page_goes_on(
 
 
 def test_only_this_machine_is_listened_to(server: Server) -> None:
-    listening = [c for c in server.process.net_connections() if c.status == psutil.CONN_LISTEN]
-    assert {connection.laddr.ip for connection in listening} == {"127.0.0.1"}
+    processes = [server.process, *server.process.children(recursive=True)]
+    connections = [each for process in processes for each in process.net_connections()]
+    listening = [each.laddr.ip for each in connections if each.status == psutil.CONN_LISTEN]
+    assert set(listening) == {"127.0.0.1"}
+
+
+def test_models_of_another_size_are_a_sentence_on_the_page(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = project.copy_to(tmp_path / "copy")
+    edit_params(copy.root, {"preprocess.image_size": [16, 16]})
+    monkeypatch.chdir(copy.root)
+    monkeypatch.syspath_prepend(REPOSITORY)
+    page = AppTest.from_file(str(REPOSITORY / "tools/app.py")).run(timeout=60)
+    (error,) = page.error
+    assert "base was trained on [32, 32], found [16, 16]" in error.value
 
 
 def test_without_models_the_page_says_what_to_run(

@@ -5,7 +5,6 @@ The server listens on this machine alone, and keeps an upload in memory until th
 pixels it may have.
 """
 
-import io
 from typing import NamedTuple
 
 import pandas as pd
@@ -14,15 +13,14 @@ from starlette.formparsers import MultiPartParser
 
 from stages.command import InputError
 from stages.params import read_block
-from stages.pixels import DecodeParams, UnreadableImageError, decode
+from stages.pixels import DecodeParams, UnreadableImageError, decode, require_size
 from stages.preprocess import Preprocess, PreprocessParams
 from stages.runtime import tf
 from tools.detector import Detector, best_on_validation, trained_variants
 from tools.predict import caveat
-from tools.views import read_stream, views
+from tools.views import views
 
-PREVIEW = (512, 512)
-"""The most pixels of an upload that are sent back, width and height."""
+PREVIEW = (512, 512)  # the most pixels of an upload that are sent back, width and height
 
 # The server under Streamlit would write an upload of more than 1 MB to a temporary file.
 MultiPartParser.spool_max_size = 2**40
@@ -43,15 +41,8 @@ def load() -> Models:
         read_block("preprocess", PreprocessParams), read_block("decode", DecodeParams)
     )
     tf.get_logger().setLevel("ERROR")  # it takes several networks for one that is traced anew
-    variants = trained_variants()
-    best = best_on_validation(variants)
-    return Models(preprocess, {variant: Detector(variant) for variant in variants}, best)
-
-
-def in_words(verdict: str, p_fake: float) -> str:
-    """Return a verdict as a sentence."""
-    what = "AI-generated" if verdict == "FAKE" else "a photograph"
-    return f"{verdict}: more like {what} ({p_fake:.1%} FAKE)"
+    detectors = {variant: Detector(variant, preprocess) for variant in trained_variants()}
+    return Models(preprocess, detectors, best_on_validation(list(detectors)))
 
 
 def show(data: bytes, models: Models) -> None:
@@ -71,8 +62,12 @@ def show(data: bytes, models: Models) -> None:
     preview = decode(data, models.preprocess.decoding).rgb
     preview.thumbnail(PREVIEW)
     left.image(preview, caption=f"{seen.width}x{seen.height} pixels")
-    right.subheader(in_words(verdict.verdict, verdict.p_fake))
-    right.progress(verdict.p_fake, text=f"p_fake; FAKE from {detector.threshold:.3f} on")
+    right.subheader(
+        "FAKE: like AI-generated images" if verdict.verdict == "FAKE" else "REAL: like photographs"
+    )
+    right.progress(
+        verdict.p_fake, text=f"p_fake {verdict.p_fake:.3f}; FAKE from {detector.threshold:.3f} on"
+    )
     votes = verdict.tiles_fake
     if votes.size:
         right.write(f"Tiles at full size: {votes.sum()} of {votes.size} count as FAKE.")
@@ -115,14 +110,11 @@ def main() -> None:
         type=["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"],
     )
     if upload is not None:
-        decoding = models.preprocess.decoding
-        name, data = read_stream(upload.name, io.BytesIO(upload.getbuffer()), decoding)
         try:
-            if isinstance(data, str):
-                raise UnreadableImageError(data)
-            show(data, models)
+            require_size(upload.size, models.preprocess.decoding)
+            show(upload.getvalue(), models)
         except UnreadableImageError as problem:
-            st.error(f"{name}: {problem}")
+            st.error(f"{upload.name}: {problem}")
     st.caption(caveat(models.preprocess))
 
 

@@ -15,6 +15,7 @@ from stages.evaluate import EvaluateModel
 from stages.gallery import overlay
 from stages.manifest import LABELS
 from stages.params import read_block
+from stages.preprocess import Preprocess
 from stages.runtime import set_up
 from tools.views import Views
 
@@ -42,23 +43,24 @@ class Verdict(NamedTuple):
 class Detector:
     """One variant, ready to look at images."""
 
-    def __init__(self, variant: str):
+    def __init__(self, variant: str, preprocess: Preprocess):
         """Load network and calibration of `variant`.
 
         Raises:
-            InputError: one of the files is missing or damaged.
+            InputError: a file is damaged, or `preprocess` makes images of another size than the
+                network takes.
         """
         params = read_block("evaluate", EvaluateParams)
         network = MODELS / f"{variant}.h5"
-        for path in (network, network.with_suffix(".json")):
-            if not path.exists():
-                raise InputError(
-                    f"{path}: missing; run `dvc repro evaluate@{variant}` to make it, "
-                    f"or `dvc pull evaluate@{variant} train@{variant}`"
-                )
         set_up(0, params.threads, params.instruction_set)
         self.variant = variant
         classifier = Classifier(network, params.batch_size)
+        expected = list(classifier.network.input_shape[1:3])
+        if [preprocess.height, preprocess.width] != expected:
+            raise InputError(
+                f"params.yaml: preprocess.image_size: {variant} was trained on {expected}, "
+                f"found {[preprocess.height, preprocess.width]}; run `dvc repro`"
+            )
         self.model = EvaluateModel(classifier, read_calibration(network.with_suffix(".json")))
 
     @property
@@ -109,7 +111,7 @@ def _mosaic(tiles: np.ndarray, fake: np.ndarray) -> np.ndarray:
 
 def _enlarged(pixels: np.ndarray) -> Image.Image:
     """Return `pixels` as a picture, a square for each, that is at least SHOWN high."""
-    factor = max(1, round(SHOWN / len(pixels)))
+    factor = math.ceil(SHOWN / len(pixels))
     return Image.fromarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))
 
 
@@ -125,31 +127,30 @@ def _beside(panels: list[Image.Image]) -> Image.Image:
 
 
 def trained_variants() -> list[str]:
-    """Return the variants whose network and calibration are here."""
-    return sorted(path.stem for path in MODELS.glob("*.h5") if path.with_suffix(".json").exists())
+    """Return the variants whose network and calibration are here, at least one.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = sorted(path.stem for path in MODELS.glob("*.h5") if path.with_suffix(".json").exists())
+    if not found:
+        raise InputError(
+            f"{MODELS}: no model is here; run `dvc repro`, or `dvc pull train evaluate`"
+        )
+    return found
 
 
 def best_on_validation(variants: list[str]) -> str:
     """Return the one of `variants` with the highest accuracy on validation after its last epoch.
 
-    The test split is no basis for it: what it measures would be no measurement any more.
-
-    Raises:
-        InputError: there is none, or the training curves that would tell are not here.
+    The test split is no basis for it: what it measures would be no measurement any more. Where the
+    curves that would tell are not here, it is the first one.
     """
-    if not variants:
-        raise InputError(
-            f"{MODELS}: no model is here; run `dvc repro`, or `dvc pull train evaluate`"
-        )
-    if len(variants) == 1:
-        return variants[0]
-    accuracies = {}
-    for variant in variants:
+
+    def accuracy(variant: str) -> float:
         try:
-            accuracies[variant] = pd.read_csv(CURVES / f"{variant}.csv")["val_accuracy"].iloc[-1]
+            return float(pd.read_csv(CURVES / f"{variant}.csv")["val_accuracy"].iloc[-1])
         except (OSError, KeyError, IndexError, ValueError):
-            raise InputError(
-                f"{CURVES}/{variant}.csv: cannot be read, so that the best variant is not known; "
-                f"name one with --variant: {', '.join(variants)}"
-            ) from None
-    return max(accuracies, key=lambda variant: accuracies[variant])
+            return -1.0
+
+    return max(variants, key=accuracy)

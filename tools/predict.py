@@ -1,14 +1,16 @@
 """Tell photographs from AI-generated images: REAL or FAKE, and the calibrated p_fake.
 
-An IMAGE is a JPEG, PNG, WebP, BMP, GIF or TIFF file of any size, or - for standard input. In a
-FOLDER or ARCHIVE (zip, tar) all images are looked at. Each is decoded and brought to the network's
-size as training images are; verdict and probability are of that. An image that is at least twice
-as high and wide is also cut into up to 64 tiles, which are not scaled, and vote: scaling down takes
-away the finest detail, where generators leave their traces.
+An IMAGE is a JPEG, PNG, WebP, BMP, GIF or TIFF file of up to decode.max_pixels (params.yaml), or -
+for standard input. In a FOLDER or ARCHIVE (zip, tar) all images are looked at. Each is decoded and
+brought to the network's size as training images are; verdict and probability are of that. An image
+that is at least twice as high and wide is also cut into up to 64 tiles, which are not scaled, and
+vote: scaling down takes away the finest detail, where generators leave their traces.
 """
 
 import csv
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -24,7 +26,7 @@ from stages.parallel import BATCH_BYTES, add_processes_option, batches, in_order
 from stages.params import read_block, read_value
 from stages.pixels import DecodeParams
 from stages.preprocess import Preprocess, PreprocessParams
-from tools.views import TILES, Views, contents, read, read_stream, views_of_files
+from tools.views import TILES, Views, find, read, views_of_files
 
 if TYPE_CHECKING:
     from tools.detector import Detector
@@ -44,6 +46,15 @@ class Row(NamedTuple):
     tiles_fake: int | None = None
     explanation: str | None = None
     error: str | None = None
+
+
+EPILOG = """\
+Exit status: 0, or 1 if something could not be read, which its line says.
+
+What it cannot know: the models are trained on small images (of 32x32 pixels, unless params.yaml
+says otherwise) of one kind of generator; about others they may be worse than a coin. A verdict
+proves nothing about one image.
+"""
 
 
 def caveat(preprocess: Preprocess) -> str:
@@ -76,7 +87,8 @@ def rows_of(
             verdict = next(verdicts)
             picture = None
             if explanations:
-                picture = explanations / f"{number:06}-{_plain(Path(name).stem)[:60]}.png"
+                stem = os.fsencode(_plain(Path(name).stem))[:60].decode(errors="ignore")
+                picture = explanations / f"{number:06}-{stem}.png"
                 with replacing(picture) as file:
                     detector.explain(seen, verdict).save(file, "PNG")
             yield Row(
@@ -121,17 +133,24 @@ def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() and letter != "/" else "?" for letter in text)
 
 
+def _say(text: str) -> None:
+    """Print `text`, and make room for it where the progress bar is on the same terminal."""
+    with tqdm.external_write_mode(sys.stdout):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
 def write_table(rows: Iterable[Row]) -> Iterator[Row]:
     """Print each of `rows` in a line for people, and yield it."""
-    print(f"{'verdict':8}{'p_fake':>7}  {'tiles FAKE':12}{'size':>11}  image", flush=True)
+    _say(f"{'verdict':8}{'p_fake':>7}  {'tiles FAKE':12}{'size':>11}  image\n")
     for row in rows:
         name = _plain_path(row.file)
         if row.error:
-            print(f"{'error':8}{'':>7}  {'':12}{'':>11}  {name}: {_plain(row.error)}", flush=True)
+            _say(f"{'error':8}{'':>7}  {'':12}{'':>11}  {name}: {_plain(row.error)}\n")
         else:
             votes = f"{row.tiles_fake} of {row.tiles}" if row.tiles else "-"
             size = f"{row.width}x{row.height}"
-            print(f"{row.verdict:8}{row.p_fake:7.3f}  {votes:12}{size:>11}  {name}", flush=True)
+            _say(f"{row.verdict:8}{row.p_fake:7.3f}  {votes:12}{size:>11}  {name}\n")
         yield row
 
 
@@ -141,23 +160,25 @@ def _plain_path(path: str) -> str:
 
 def write_csv(rows: Iterable[Row]) -> Iterator[Row]:
     """Print `rows` as CSV, a header first, and yield them; p_fake has all its digits."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\n")
     writer.writerow(Row._fields)
     for row in rows:
         writer.writerow(_shortest(row).values())
-        sys.stdout.flush()
+        _say(line.getvalue())
+        line.seek(line.truncate(0))
         yield row
+    _say(line.getvalue())  # the header, where there was no row
 
 
 def write_json(rows: Iterable[Row]) -> Iterator[Row]:
     """Print `rows` as one JSON array, a line each, and yield them; p_fake has all its digits."""
     before = "[\n"
     for row in rows:
-        sys.stdout.write(before + json.dumps(_shortest(row)))
-        sys.stdout.flush()
+        _say(before + json.dumps(_shortest(row)))
         before = ",\n"
         yield row
-    sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
+    _say("[]\n" if before == "[\n" else "\n]\n")
 
 
 def _shortest(row: Row) -> dict[str, Any]:
@@ -167,6 +188,12 @@ def _shortest(row: Row) -> dict[str, Any]:
 
 
 FORMATS = {"table": write_table, "json": write_json, "csv": write_csv}
+
+
+def _chosen(variant: str | None, known: list[str], best: str) -> str:
+    if variant is not None and variant not in known:
+        raise InputError(f"--variant: no model {variant!r} is here; there are {', '.join(known)}")
+    return variant or best
 
 
 def main() -> None:
@@ -182,41 +209,34 @@ def main() -> None:
     )
     parser.add_argument("--format", choices=FORMATS, default="table", help="(default: table)")
     add_processes_option(parser)
-    parser.epilog = (
-        "Exit status: 0, or 1 if an image could not be read, which its line says.\n\n"
-        "What it cannot know: the models are trained on small images (of 32x32 pixels, unless\n"
-        "params.yaml says otherwise) of one kind of generator; about others they may be worse\n"
-        "than a coin. A verdict proves nothing about one image."
-    )
+    parser.epilog = EPILOG
     arguments = parser.parse_args()
     decoding = read_block("decode", DecodeParams)
     preprocess = Preprocess(read_block("preprocess", PreprocessParams), decoding)
-    places = [contents(Path(name)) for name in arguments.images if name != "-"]
-    in_all = sum(1 if place.sizes is None else len(place.sizes) for place in places)
-    from_standard_input = "-" in arguments.images
+    if arguments.explain:
+        try:
+            arguments.explain.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{arguments.explain}: no folder for pictures: {error.strerror}"
+            ) from None
 
     # Processes that decode import this module too, and need no TensorFlow.
     from tools.detector import Detector, best_on_validation, trained_variants
 
-    detector = Detector(arguments.variant or best_on_validation(trained_variants()))
-    expected = detector.model.classifier.network.input_shape[1:3]
-    if (preprocess.height, preprocess.width) != expected:
-        raise InputError(
-            f"params.yaml: preprocess.image_size: {detector.variant} was trained on {expected}, "
-            f"found {[preprocess.height, preprocess.width]}; run `dvc repro`"
-        )
-    files = chain.from_iterable(read(place, decoding) for place in places)
-    if from_standard_input:
-        files = chain([read_stream("-", sys.stdin.buffer, decoding)], files)
-    size = sum(sum(place.sizes.values()) for place in places if place.sizes is not None)
+    variants = trained_variants()
+    chosen = _chosen(arguments.variant, variants, best_on_validation(variants))
+    detector = Detector(chosen, preprocess)
+    places = [find(name) for name in arguments.images]
     # As many as leave room for their tiles.
     most = max(1, BATCH_BYTES // (TILES**2 * preprocess.height * preprocess.width * 3))
     work = in_order(
         partial(views_of_files, preprocess=preprocess),
-        batches(files, most),
-        arguments.processes or processes_for(size),
+        batches(chain.from_iterable(read(place, decoding) for place in places), most),
+        arguments.processes or processes_for(sum(place.size for place in places)),
     )
-    total = in_all + from_standard_input
+    total = sum(place.images for place in places)
+    counts = {"REAL": 0, "FAKE": 0, "unreadable": 0, "with tiles that disagree": 0}
     with tqdm(total=total, desc="predict", unit=" images", disable=None) as progress:
 
         def counted() -> Iterator[tuple[str, Views | str]]:
@@ -224,9 +244,7 @@ def main() -> None:
                 yield from found
                 progress.update(len(found))
 
-        rows = rows_of(counted(), detector, arguments.explain)
-        counts = {"REAL": 0, "FAKE": 0, "unreadable": 0, "with tiles that disagree": 0}
-        for row in FORMATS[arguments.format](rows):
+        for row in FORMATS[arguments.format](rows_of(counted(), detector, arguments.explain)):
             counts[row.verdict or "unreadable"] += 1
             counts["with tiles that disagree"] += tiles_disagree(row)
     counts["files passed over, by their names no images"] = sum(p.passed_over for p in places)
@@ -240,5 +258,19 @@ def main() -> None:
         sys.exit(1)
 
 
+def _main_with_output() -> None:
+    """Call `main`; end quietly where nobody reads any more, and with the reason on a full disk."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # odd names
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise InputError(f"standard output: cannot be written: {error.strerror}") from None
+
+
 if __name__ == "__main__":
-    run(main)
+    run(_main_with_output)

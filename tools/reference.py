@@ -82,8 +82,9 @@ def parameters(
         if nested.get("type") == "object":
             yield from parameters(nested, place, definitions)
             continue
-        default = f", default {code(str(value['default']))}" if value.get("default") else ""
-        yield Parameter(place, allowed(nested) + default, value.get("description", ""))
+        default = value.get("default")
+        end = "" if default is None else f", default {code(str(default).lower())}"
+        yield Parameter(place, allowed(nested) + end, value.get("description", ""))
         items = _resolved(nested.get("items", {}), definitions)
         if items.get("type") == "object":
             yield from parameters(items, f"{place}[]", definitions)

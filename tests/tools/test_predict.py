@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from stages.command import InputError
 from tests.helpers import Project, edit_params, png
 from tools.detector import best_on_validation
 from tools.predict import Row, tiles_disagree, write_json, write_table
@@ -121,8 +120,8 @@ def test_a_large_image_is_judged_as_a_whole_and_its_tiles_vote(
     assert Path(whole["explanation"]).name == "000001-large.png"
     seen = np.asarray(small).repeat(8, axis=0).repeat(8, axis=1)
     np.testing.assert_array_equal(picture[:256, :256], seen)
-    # A tile has a frame of 2 pixels, so a mosaic of 3 is 108 pixels high, enlarged twice.
-    mosaic = picture[:216, 2 * 256 + 2 * 8 :][::2, ::2]
+    # A tile has a frame of 2 pixels, so a mosaic of 3 is 108 pixels high, enlarged three times.
+    mosaic = picture[:324, 2 * 256 + 2 * 8 :][::3, ::3]
     for number, verdict in enumerate(expected["verdict"][:9]):
         top, left = 36 * (number // 3), 36 * (number % 3)
         colour = {"REAL": [76, 114, 176], "FAKE": [196, 78, 82]}[verdict]
@@ -157,7 +156,7 @@ def test_a_bad_image_is_one_line_and_the_exit_status(
     assert shown.returncode == 1
     lines = shown.stdout.splitlines()
     assert len(lines) == 11
-    assert re.fullmatch(r"(REAL|FAKE) +\d\.\d{3}  -  +32x32  \S+/00\.png", lines[2])
+    assert re.fullmatch(r"(REAL|FAKE) +\d\.\d{3}  -  +32x32  \S+/00\.png", lines[1])
     assert "2 unreadable, 1 files passed over" in shown.stderr
     assert "knows is 32x32 pixels of images like those of data/small.zip" in shown.stderr
     assert "Traceback" not in shown.stderr
@@ -172,21 +171,47 @@ def test_what_cannot_be_asked_is_one_sentence(project: Project) -> None:
         return line
 
     image = "data/small.zip"
-    assert error(image, "--variant", "wide").startswith(
-        "error: models/wide.h5: missing; run `dvc repro evaluate@wide` to make it, or `dvc pull"
-    )
-    (project.root / "plots/training/sgd.csv").unlink()
-    assert error(image) == (
-        "error: plots/training/sgd.csv: cannot be read, so that the best variant is not known; "
-        "name one with --variant: base, sgd"
+    for name in ("wide", "../models/base", ""):
+        assert error(image, "--variant", name) == (
+            f"error: --variant: no model {name!r} is here; there are base, sgd"
+        )
+    assert error(image, "--explain", "params.yaml") == (
+        "error: params.yaml: no folder for pictures: File exists"
     )
     edit_params(project.root, {"preprocess.image_size": [16, 16]})
     assert error(image, "--variant", "base") == (
-        "error: params.yaml: preprocess.image_size: base was trained on (32, 32), "
+        "error: params.yaml: preprocess.image_size: base was trained on [32, 32], "
         "found [16, 16]; run `dvc repro`"
     )
     shutil.rmtree(project.root / "models")
     assert error(image).startswith("error: models: no model is here; run `dvc repro`")
+
+
+@pytest.mark.slow
+def test_who_reads_no_further_ends_it_quietly(finished_project: Project) -> None:
+    shell = (
+        "python -m tools.predict data/small.zip --format {} | head -n 1; exit ${{PIPESTATUS[0]}}"
+    )
+    for kind in ("table", "csv", "json"):
+        result = finished_project.run("bash", "-c", shell.format(kind), check=False)
+        assert (result.returncode, result.stderr) == (1, "")
+        assert len(result.stdout.splitlines()) == 1
+    full = "python -m tools.predict data/small.zip > /dev/full"
+    result = finished_project.run("bash", "-c", full, check=False)
+    assert result.stderr == ("error: standard output: cannot be written: No space left on device\n")
+
+
+@pytest.mark.slow
+def test_on_a_terminal_rows_and_progress_stand_apart(finished_project: Project) -> None:
+    command = ["stty cols 100 rows 40", "python -m tools.predict data/small.zip --variant base"]
+    shown = finished_project.run("script", "-qec", "; ".join(command), "/dev/null").stdout
+    assert "predict: 100%" in shown
+    # A terminal shows what follows the last return to the start of a line.
+    lines = [line.rpartition("\r")[2] for line in shown.replace("\r\n", "\n").splitlines()]
+    rows = [line for line in lines if "data/small.zip/" in line]
+    assert len(rows) == 141
+    assert all(re.match(r"(REAL|FAKE) ", row) for row in rows)
+    assert any(line.startswith("verdict") for line in lines)
 
 
 def test_help_says_what_it_cannot_know(project: Project) -> None:
@@ -201,9 +226,8 @@ def test_the_best_is_the_one_with_the_highest_last_accuracy_on_validation(worksp
     for name, accuracies in {"a": [0.9, 0.6], "b": [0.5, 0.7], "c": [0.6, 0.65]}.items():
         pd.DataFrame({"val_accuracy": accuracies}).to_csv(folder / f"{name}.csv")
     assert best_on_validation(["a", "b", "c"]) == "b"
-    assert best_on_validation(["c"]) == "c"
-    with pytest.raises(InputError, match=r"d\.csv: cannot be read"):
-        best_on_validation(["a", "d"])
+    assert best_on_validation(["d", "c"]) == "c", "of d nothing is known"
+    assert best_on_validation(["e", "d"]) == "e"
 
 
 def test_rows_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,8 @@ class Outer(Schema):
     number: int = Field(5, ge=1, le=4096, description="a number")
     maybe: int | None = Field(ge=0, description="or none")
     kind: Literal["a", "b"] = Field(description="a kind")
-    on: bool = Field(description="a switch")
+    on: bool = Field(False, description="a switch")
+    none: int = Field(0, ge=0, description="none")
     pair: list[Annotated[int, Field(ge=0)]] = Field(min_length=2, max_length=2, description="two")
     some: list[str] = Field(min_length=1, description="texts")
     inner: Inner
@@ -67,7 +68,8 @@ def test_what_is_allowed_is_said_in_words() -> None:
         Parameter("block.number", "whole number from 1 to 4,096, default `5`", "a number"),
         Parameter("block.maybe", "whole number from 0 or `null`", "or none"),
         Parameter("block.kind", "`a`, `b`", "a kind"),
-        Parameter("block.on", "`true`, `false`", "a switch"),
+        Parameter("block.on", "`true`, `false`, default `false`", "a switch"),
+        Parameter("block.none", "whole number from 0, default `0`", "none"),
         Parameter("block.pair", "list of 2 entries of: whole number from 0", "two"),
         Parameter("block.some", "list of at least 1 of: text", "texts"),
         Parameter("block.inner.share", "number above 0 below 1", "a share"),

@@ -51,8 +51,10 @@ def empty(finished_project: Project, tmp_path: Path) -> Project:
 
 @pytest.mark.slow
 def test_the_lock_is_that_of_dvc_repro(finished_project: Project, empty: Project) -> None:
-    printed = empty.run(*REPRO, "--jobs", "2").stdout
-    assert "base: > python -m stages.train base" in printed
+    printed = empty.run(*REPRO, "--jobs", "1").stdout
+    next_trains = printed.index("sgd: > python -m stages.train sgd")
+    assert printed.index("base: > python -m stages.train base") < next_trains
+    assert next_trains < printed.index("base: > python -m stages.card base"), "while it is measured"
     assert empty.lock() == finished_project.lock()
     assert empty.repro() == []
     machines = json.loads((empty.root / "reports/machine.json").read_text())
