@@ -1,6 +1,6 @@
 # Every target does the set-up it needs on a machine with Python 3.11, 3.12 or 3.13.
 PYTHON ?= python3
-# Variants that are reproduced at a time.
+# Variants that train at a time.
 JOBS ?= 2
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -11,12 +11,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 .PHONY: repro
-repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOBS=2 variants at a time), show the comparison
+repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOBS=2 variants train at a time), show the comparison
 	python -m tools.repro --jobs $(JOBS)
 	@cat reports/comparison.md
 
 .PHONY: app
-app: .venv/app ## set up, open a page on this machine: drop an image, see what each model makes of it
+app: .venv/app ## set up, open a page in the browser: drop an image, see what each model makes of it
 	@ls models/*.h5 >/dev/null 2>&1 || { echo "error: no model is here; run make repro first" >&2; exit 1; }
 	python -m streamlit run tools/app.py
 

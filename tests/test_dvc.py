@@ -10,7 +10,7 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from tests.helpers import REPOSITORY, Project, edit_params, new_project, small_data_set, stages_run
+from tests.helpers import REPOSITORY, Project, edit_params, new_project, small_data_set
 
 GOLDEN = Path(__file__).parent / "golden/pipeline.yaml"
 SGD = {"train@sgd", "evaluate@sgd", "card@sgd"}
@@ -191,20 +191,3 @@ def test_base_learns_from_the_studys_images(cifake_800: Path, tmp_path: Path) ->
     metrics = json.loads((project.root / "metrics/base.json").read_text())
     assert metrics["accuracy"] >= 0.76
     assert (project.root / "models/base.h5").stat().st_size <= 3_000_000
-
-
-@pytest.mark.slow
-def test_another_seed_is_one_more_run_of_the_same_model(project: Project) -> None:
-    seeds = [f"-S=+variants.base-{seed}.seed={seed}" for seed in (2, 3)]
-    ran = stages_run(project.run("dvc", "exp", "run", *seeds).stdout)
-    of_each = ("train", "evaluate", "card")
-    new = {f"{stage}@base-{n}" for stage in of_each for n in (2, 3)}
-    assert set(ran) == {"configure", *new, "compare", "report"}
-    report = json.loads((project.root / "reports/comparison.json").read_text())
-    assert {name: model["runs"] for name, model in report["models"].items()} == {
-        "base": 3,
-        "sgd": 1,
-    }
-    verdicts = {name: row["comparison"]["verdict"] for name, row in report["variants"].items()}
-    assert verdicts["base-2"] == verdicts["base-3"] == "other seed"
-    assert "## Models" in (project.root / "reports/comparison.md").read_text()

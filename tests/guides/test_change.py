@@ -13,7 +13,7 @@ GUIDE = Guide("change.md")
 OF_SGD = {"configure", "train@sgd", "evaluate@sgd", "card@sgd", "compare", "report"}
 
 
-def test_one_value_is_tried_and_gone_back_from(project: Project) -> None:
+def test_one_value_is_tried_gone_back_from_and_kept(project: Project) -> None:
     lock = (project.root / "dvc.lock").read_bytes()
     (printed,) = GUIDE.follow("Change one value", project)
     assert set(stages_run(printed)) == OF_SGD
@@ -24,10 +24,6 @@ def test_one_value_is_tried_and_gone_back_from(project: Project) -> None:
     assert project.repro() == []
     (printed,) = GUIDE.follow("Change one value", project)
     assert "train@sgd" not in stages_run(printed), "the run cache knows it"
-
-
-def test_one_value_is_tried_and_kept(project: Project) -> None:
-    GUIDE.follow("Change one value", project)
     GUIDE.follow("Keep it", project)
     assert project.run("git", "status", "--porcelain").stdout == ""
     assert project.repro() == []
@@ -44,7 +40,8 @@ def test_a_variant_comes_and_goes(project: Project) -> None:
     }  # fmt: skip
     assert "| wide |" in page.read_text()
     project.commit("wide")
-    GUIDE.follow("Remove a variant", project)
+    (printed,) = GUIDE.follow("Remove a variant", project)
+    assert set(stages_run(printed)) == {"configure", "compare", "report"}
     assert page.read_text() == before
     assert project.repro() == []
     left = [path for path in project.root.rglob("*wide*") if ".dvc" not in path.parts]
@@ -52,6 +49,13 @@ def test_a_variant_comes_and_goes(project: Project) -> None:
 
 
 def test_seeds_are_runs_of_one_model(project: Project) -> None:
-    GUIDE.follow("Tell a difference from luck", project)
+    (printed,) = GUIDE.follow("Tell a difference from luck", project)
+    of_each = ("train", "evaluate", "card")
+    new = {f"{stage}@base-{n}" for stage in of_each for n in (2, 3)}
+    assert set(stages_run(printed)) == {"configure", *new, "compare", "report"}
     report = json.loads((project.root / "reports/comparison.json").read_text())
-    assert report["models"]["base"]["runs"] == 3
+    runs = {name: model["runs"] for name, model in report["models"].items()}
+    assert runs == {"base": 3, "sgd": 1}
+    verdicts = {name: row["comparison"]["verdict"] for name, row in report["variants"].items()}
+    assert verdicts["base-2"] == verdicts["base-3"] == "other seed"
+    assert "## Models" in (project.root / "reports/comparison.md").read_text()
