@@ -33,6 +33,32 @@ def test_a_shortcut_adds_what_entered_so_many_layers_before() -> None:
     np.testing.assert_allclose(found, images / 255, rtol=1e-6)
 
 
+def test_a_shortcut_leaves_out_no_more_layers_than_it_says() -> None:
+    """All convolutions keep what they are given, so that each sum doubles it."""
+    of = network([PLAIN, PLAIN, {**PLAIN, "shortcut": 1}, {**PLAIN, "shortcut": 3}])
+    keep = np.zeros((3, 3, 3, 3), np.float32)
+    keep[1, 1] = np.eye(3)
+    halved = {"conv_1": 0.5, "conv_2": 0.5, "conv_3": 1.0, "conv_4": 1.0}
+    for name, factor in halved.items():
+        of.get_layer(name).set_weights([keep * factor, np.zeros(3)])
+    images = np.full((1, 8, 8, 3), 255, np.float32)
+    import keras
+
+    found = keras.Model(of.inputs, of.get_layer("global_average").input).predict(images, verbose=0)
+    # 1, halved twice; what entered layer 3 comes again: 1/2; what entered layer 2 comes again.
+    np.testing.assert_allclose(found, 1 / 4 + 1 / 4 + 1 / 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "together"), [("single", False), ("mirrored", True), ("multi_worker", True)]
+)
+def test_batch_normalisation_is_over_all_devices(strategy: str, together: bool) -> None:
+    layer = {"filters": 5, "padding": "same", "stride": 2, "batch_normalization": True}
+    of = network([{**layer, "shortcut": 1}], strategy=strategy)
+    for name in ("batch_normalization_1", "shortcut_normalization_1"):
+        assert of.get_layer(name).synchronized is together
+
+
 def test_a_shortcut_into_another_shape_goes_through_a_convolution_of_one_pixel() -> None:
     layer = {"filters": 5, "padding": "same", "stride": 2, "batch_normalization": True}
     of = network([{**layer, "shortcut": 1}])
