@@ -195,6 +195,7 @@ def test_only_this_machine_is_listened_to(server: Server) -> None:
     connections = [each for process in processes for each in process.net_connections()]
     listening = [each.laddr.ip for each in connections if each.status == psutil.CONN_LISTEN]
     assert set(listening) == {"127.0.0.1"}
+    assert {each.raddr.ip for each in connections if each.raddr} <= {"127.0.0.1"}
 
 
 def test_models_of_another_size_are_a_sentence_on_the_page(

@@ -32,7 +32,7 @@ def asking(project: Project) -> Project:
 def test_in_the_terminal(asking: Project) -> None:
     (printed,) = GUIDE.follow("In the terminal", asking)
     header, *rows = printed.splitlines()
-    assert header.split() == ["verdict", "p_fake", "tiles", "FAKE", "size", "image"]
+    assert header.split() == ["verdict", "p_fake", "FAKE", "from", "tiles", "FAKE", "size", "image"]
     assert [row.split()[-1] for row in rows] == [
         "photo.jpg", *(f"holiday.zip/{number}.png" for number in range(3))
     ]  # fmt: skip

@@ -156,7 +156,7 @@ def test_a_bad_image_is_one_line_and_the_exit_status(
     assert shown.returncode == 1
     lines = shown.stdout.splitlines()
     assert len(lines) == 11
-    assert re.fullmatch(r"(REAL|FAKE) +\d\.\d{3}  -  +32x32  \S+/00\.png", lines[1])
+    assert re.fullmatch(r"(REAL|FAKE) +\d\.\d{3} +0\.\d{3}  -  +32x32  \S+/00\.png", lines[1])
     assert "2 unreadable, 1 files passed over" in shown.stderr
     assert "knows is 32x32 pixels of images like those of data/small.zip" in shown.stderr
     assert "Traceback" not in shown.stderr
@@ -189,13 +189,11 @@ def test_what_cannot_be_asked_is_one_sentence(project: Project) -> None:
 
 @pytest.mark.slow
 def test_who_reads_no_further_ends_it_quietly(finished_project: Project) -> None:
-    shell = (
-        "python -m tools.predict data/small.zip --format {} | head -n 1; exit ${{PIPESTATUS[0]}}"
-    )
+    # By the time that there is something to read, `true` has ended.
+    shell = "python -m tools.predict data/small.zip --format {} | true; exit ${{PIPESTATUS[0]}}"
     for kind in ("table", "csv", "json"):
         result = finished_project.run("bash", "-c", shell.format(kind), check=False)
         assert (result.returncode, result.stderr) == (1, "")
-        assert len(result.stdout.splitlines()) == 1
     full = "python -m tools.predict data/small.zip > /dev/full"
     result = finished_project.run("bash", "-c", full, check=False)
     assert result.stderr == ("error: standard output: cannot be written: No space left on device\n")
