@@ -51,7 +51,8 @@ def show(data: bytes, models: Models) -> None:
     Raises:
         UnreadableImageError: it is none.
     """
-    seen = views(data, models.preprocess)
+    image = decode(data, models.preprocess.decoding).rgb
+    seen = views(image, models.preprocess)
     verdicts = {name: one.verdicts([seen])[0] for name, one in models.detectors.items()}
     chosen = st.selectbox(
         "Model", list(verdicts), index=list(verdicts).index(models.best), key="model"
@@ -59,9 +60,8 @@ def show(data: bytes, models: Models) -> None:
     detector, verdict = models.detectors[chosen], verdicts[chosen]
 
     left, right = st.columns(2)
-    preview = decode(data, models.preprocess.decoding).rgb
-    preview.thumbnail(PREVIEW)
-    left.image(preview, caption=f"{seen.width}x{seen.height} pixels")
+    image.thumbnail(PREVIEW)
+    left.image(image, caption=f"{seen.width}x{seen.height} pixels")
     right.subheader(
         "FAKE: like AI-generated images" if verdict.verdict == "FAKE" else "REAL: like photographs"
     )
@@ -71,7 +71,7 @@ def show(data: bytes, models: Models) -> None:
     votes = verdict.tiles_fake
     if votes.size:
         right.write(f"Tiles at full size: {votes.sum()} of {votes.size} count as FAKE.")
-        if 2 * (votes != (verdict.verdict == "FAKE")).sum() > votes.size:
+        if verdict.tiles_disagree:
             right.warning("Most tiles disagree with the verdict on the whole image.")
     height, width = seen.whole.shape[:2]
     st.image(

@@ -39,6 +39,12 @@ class Verdict(NamedTuple):
     tiles_fake: np.ndarray
     """Which tiles would be FAKE by the same threshold: bool, [rows, columns]."""
 
+    @property
+    def tiles_disagree(self) -> bool:
+        """Whether more than half of the tiles would have another verdict than the whole image."""
+        against = self.tiles_fake != (self.verdict == "FAKE")
+        return bool(2 * against.sum() > against.size)
+
 
 class Detector:
     """One variant, ready to look at images."""

@@ -44,6 +44,7 @@ class Row(NamedTuple):
     threshold: float | None = None
     tiles: int | None = None
     tiles_fake: int | None = None
+    tiles_disagree: bool | None = None
     explanation: str | None = None
     error: str | None = None
 
@@ -101,16 +102,9 @@ def rows_of(
                 detector.threshold,
                 verdict.tiles_fake.size,
                 int(verdict.tiles_fake.sum()),
+                verdict.tiles_disagree,
                 str(picture) if picture else None,
             )
-
-
-def tiles_disagree(row: Row) -> bool:
-    """Return whether most tiles of an image would have another verdict than it has as a whole."""
-    if not row.tiles or row.tiles_fake is None:
-        return False
-    against = row.tiles - row.tiles_fake if row.verdict == "FAKE" else row.tiles_fake
-    return 2 * against > row.tiles
 
 
 def _groups(
@@ -134,10 +128,23 @@ def _plain(text: str) -> str:
 
 
 def _say(text: str) -> None:
-    """Print `text`, and make room for it where the progress bar is on the same terminal."""
-    with tqdm.external_write_mode(sys.stdout):
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    """Print `text`, and make room for it where the progress bar is on the same terminal.
+
+    Where nobody reads any more, this ends the program.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        with tqdm.external_write_mode(sys.stdout):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    except OSError as error:
+        # What is still to be written must not fail once more at the end of the program.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)
+        raise InputError(f"standard output: cannot be written: {error.strerror}") from None
 
 
 def write_table(rows: Iterable[Row]) -> Iterator[Row]:
@@ -212,6 +219,7 @@ def main() -> None:
     add_processes_option(parser)
     parser.epilog = EPILOG
     arguments = parser.parse_args()
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # odd names
     decoding = read_block("decode", DecodeParams)
     preprocess = Preprocess(read_block("preprocess", PreprocessParams), decoding)
     if arguments.explain:
@@ -247,7 +255,7 @@ def main() -> None:
 
         for row in FORMATS[arguments.format](rows_of(counted(), detector, arguments.explain)):
             counts[row.verdict or "unreadable"] += 1
-            counts["with tiles that disagree"] += tiles_disagree(row)
+            counts["with tiles that disagree"] += bool(row.tiles_disagree)
     counts["files passed over, by their names no images"] = sum(p.passed_over for p in places)
     print(
         f"\n{detector.variant}, FAKE from a p_fake of {detector.threshold:.3f} on: "
@@ -259,19 +267,5 @@ def main() -> None:
         sys.exit(1)
 
 
-def _main_with_output() -> None:
-    """Call `main`; end quietly where nobody reads any more, and with the reason on a full disk."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # odd names
-    try:
-        main()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise InputError(f"standard output: cannot be written: {error.strerror}") from None
-
-
 if __name__ == "__main__":
-    run(_main_with_output)
+    run(main)

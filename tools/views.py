@@ -62,13 +62,8 @@ def _starts(length: int, of_tile: int, number: int) -> list[int]:
     return [int(start) for start in np.linspace(0, length - of_tile, number)]
 
 
-def views(data: bytes, preprocess: Preprocess) -> Views:
-    """Return what a network is shown of the image file `data`.
-
-    Raises:
-        UnreadableImageError: see `decode`.
-    """
-    image = decode(data, preprocess.decoding).rgb
+def views(image: Image.Image, preprocess: Preprocess) -> Views:
+    """Return what a network is shown of a decoded RGB `image`."""
     parts = tiles(image, preprocess.height, preprocess.width)
     return Views(image.width, image.height, preprocess.resize(image), parts)
 
@@ -83,8 +78,11 @@ def views_of_files(
     """
     found: list[tuple[str, Views | str]] = []
     for name, data in files:
+        if isinstance(data, str):
+            found.append((name, data))
+            continue
         try:
-            found.append((name, data if isinstance(data, str) else views(data, preprocess)))
+            found.append((name, views(decode(data, preprocess.decoding).rgb, preprocess)))
         except UnreadableImageError as problem:
             found.append((name, str(problem)))
     return found
@@ -216,9 +214,11 @@ def _read_archive(
 def _read_stream(stream: TextIO | None, decoding: DecodeParams) -> bytes | str:
     if stream is None:
         return "standard input is closed"
-    data = stream.buffer.read(BYTES_PER_PIXEL * decoding.max_pixels + 1)
     try:
+        data = stream.buffer.read(BYTES_PER_PIXEL * decoding.max_pixels + 1)
         require_size(len(data), decoding)
+    except OSError as problem:
+        return problem.strerror or str(problem)
     except UnreadableImageError as problem:
         return str(problem)
     return data

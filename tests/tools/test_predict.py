@@ -16,13 +16,13 @@ import pytest
 from PIL import Image
 
 from tests.helpers import Project, edit_params, png
-from tools.detector import best_on_validation
-from tools.predict import Row, tiles_disagree, write_json, write_table
+from tools.detector import Verdict, best_on_validation
+from tools.predict import Row, write_json, write_table
 
 PREDICT = ("python", "-m", "tools.predict")
 COLUMNS = [
     "file", "variant", "width", "height", "verdict", "p_fake", "threshold", "tiles", "tiles_fake",
-    "explanation", "error",
+    "tiles_disagree", "explanation", "error",
 ]  # fmt: skip
 
 
@@ -246,13 +246,14 @@ def test_rows_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> No
     ("verdict", "tiles", "fake", "disagree"),
     [
         ("FAKE", 0, 0, False), ("FAKE", 4, 2, False), ("FAKE", 4, 1, True), ("REAL", 4, 2, False),
-        ("REAL", 4, 3, True), (None, None, None, False),
+        ("REAL", 4, 3, True), ("REAL", 0, 0, False),
     ],
 )  # fmt: skip
 def test_tiles_disagree_where_more_than_half_say_otherwise(
-    verdict: str | None, tiles: int | None, fake: int | None, disagree: bool
+    verdict: str, tiles: int, fake: int, disagree: bool
 ) -> None:
-    assert tiles_disagree(Row("a", "b", 9, 9, verdict, 0, 0, tiles, fake)) is disagree
+    votes = np.array([True] * fake + [False] * (tiles - fake)).reshape(tiles // 2, 2)
+    assert Verdict(verdict, 0.5, votes).tiles_disagree is disagree
 
 
 def test_json_is_an_array_however_many_rows(capsys: pytest.CaptureFixture[str]) -> None:

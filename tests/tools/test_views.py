@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.pixels import DecodeParams
+from stages.pixels import DecodeParams, decode
 from stages.preprocess import Preprocess, PreprocessParams
 from tests.helpers import default_block, png
 from tools.views import Place, find, read, tiles, views, views_of_files
@@ -59,7 +59,7 @@ def test_the_whole_is_what_preprocess_makes_of_it() -> None:
     exif[0x0112] = 6  # turn by 90 degrees clockwise
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", exif=exif)
-    found = views(buffer.getvalue(), PREPROCESS)
+    found = views(decode(buffer.getvalue(), DECODING).rgb, PREPROCESS)
     upright = np.rot90(pixels, -1)
     assert (found.width, found.height) == (64, 90)
     expected = Image.fromarray(upright).resize((32, 32), Image.Resampling.BILINEAR)
