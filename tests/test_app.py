@@ -63,7 +63,7 @@ def server(project: Project) -> Iterator[Server]:
         log = ""
         for line in process.stdout:
             log += line
-            if match := re.search(r"URL: (http://127\.0\.0\.1:\d+)", line):
+            if match := re.search(r"URL: (http://[\d.]+:\d+)", line):
                 threading.Thread(target=process.stdout.read, daemon=True).start()
                 yield Server(process, match[1], hooks / "log")
                 break
