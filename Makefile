@@ -18,7 +18,7 @@ repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOB
 .PHONY: app
 app: .venv/app ## set up, open a page in the browser: drop an image, see what each model makes of it
 	@ls models/*.h5 >/dev/null 2>&1 || { echo "error: no model is here; run make repro first" >&2; exit 1; }
-	python -m streamlit run tools/app.py
+	python -m streamlit run tools/predict/app.py
 
 .PHONY: notebook
 notebook: .venv/notebook ## set up, run the notebook from top to bottom into notebooks/executed.ipynb

@@ -20,8 +20,8 @@ import numpy as np
 import yaml
 
 from benchmarks.measure import REPOSITORY, machine
-from stages.configure import resolve
-from stages.params import read_yaml
+from stages.common.params import read_yaml
+from stages.configure.resolve import resolve
 
 IMAGES, PART = 2_000_000, 50
 LIMIT = 2_000_000_000

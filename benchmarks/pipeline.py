@@ -34,7 +34,7 @@ def measure(source: Path) -> dict[str, Cost]:
         (other / "dvc.lock").unlink()
         results[AT_A_TIME] = run(two, other)
         results[NOTHING] = run(["dvc", "repro"], folder)
-        results[IMPORT] = run(["python", "-c", "import stages.runtime"], folder)
+        results[IMPORT] = run(["python", "-c", "import stages.networks.runtime"], folder)
         stages = yaml.safe_load((folder / "dvc.lock").read_text())["stages"]
         for name, stage in stages.items():
             results[name] = run(shlex.split(stage["cmd"]), folder)

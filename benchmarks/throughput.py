@@ -27,8 +27,8 @@ STEPS = 96
 
 def config_of(variant: str, threads: int) -> dict[str, Any]:
     """Return the configuration of a recipe, trained for two short epochs."""
-    from stages.configure import resolve
-    from stages.params import read_yaml
+    from stages.common.params import read_yaml
+    from stages.configure.resolve import resolve
 
     params = read_yaml(REPOSITORY / "params.yaml")
     config = resolve(params["train"], params["recipes"], {variant: {"recipe": variant}})[variant]
@@ -43,10 +43,10 @@ def noise(batch_size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def with_keras(config: dict[str, Any]) -> float:
-    from stages.arrays import Split
-    from stages.config import ModelConfig
-    from stages.runtime import keras, set_up
-    from stages.train import CNNModel
+    from stages.common.arrays import Split
+    from stages.networks.config import ModelConfig
+    from stages.networks.runtime import keras, set_up
+    from stages.train.model import CNNModel
 
     chosen = ModelConfig.model_validate(config)
     set_up(chosen.seed, chosen.threads, chosen.instruction_set)
@@ -99,7 +99,7 @@ def with_pytorch(config: dict[str, Any], channels_last: bool) -> float:
 
 
 def _network(config: dict[str, Any]) -> Any:
-    """Return the network of `stages.network`, in PyTorch; of what `vgg` and its like use."""
+    """Return the network of `stages.train.network`, in PyTorch; of what `vgg` and its like use."""
     from torch import nn
 
     class Network(nn.Module):

@@ -54,7 +54,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def tensorflow() -> None:
     """TensorFlow as the stages set it up; once it runs, its threads cannot be changed."""
-    from stages.runtime import set_up
+    from stages.networks.runtime import set_up
 
     set_up(seed=1, threads=1)
 

@@ -2,10 +2,12 @@
 
 import io
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from stages.params import AnySchema, read_yaml, validate
+from stages.common.params import AnySchema, read_yaml, validate
 
 REPOSITORY = Path(__file__).parents[1]
 CIFAKE = Path(os.environ.get("CIFAKE_DIR", REPOSITORY / "data"))
@@ -71,8 +73,13 @@ def write_zip(path: Path, files: dict[str, bytes]) -> Path:
 
 def default_block(block: str, schema: type[AnySchema], **changes: Any) -> AnySchema:
     """Return a block of this repository's params.yaml with `changes` to its keys."""
-    values = read_yaml(REPOSITORY / "params.yaml")[block]
-    return validate(schema, values | changes, block)
+    return validate(schema, default_params()[block] | changes, block)
+
+
+@cache
+def default_params() -> dict[str, Any]:
+    """Return this repository's params.yaml. Do not change it."""
+    return read_yaml(REPOSITORY / "params.yaml")
 
 
 def edit_params(root: Path, changes: dict) -> None:
@@ -89,6 +96,13 @@ def edit_params(root: Path, changes: dict) -> None:
         else:
             block[key] = value
     file.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def run_stage(name: str, *arguments: str) -> None:
+    """Run a stage in this process and in the current folder; what it refuses, it raises."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", [name, *arguments])
+        runpy.run_module(f"stages.{name}.__main__")["main"]()
 
 
 def link_environment(root: Path) -> None:

@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tests.helpers import REPOSITORY
-from tests.stages.test_source import images, used
+from tests.stages.source.test_images import images, used
 
 ARCHIVE = REPOSITORY / "data/demo.zip"
 RECIPE = REPOSITORY / "data/demo"

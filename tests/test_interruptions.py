@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 import pytest
 
-from stages.parallel import BATCH_BYTES
+from stages.images.parallel import BATCH_BYTES
 from tests.helpers import Project, edit_params, new_project, png, write_zip
 
 pytestmark = pytest.mark.slow

@@ -1,6 +1,5 @@
 """The promises of the pipeline, each tried with real DVC in a project of its own."""
 
-import ast
 import hashlib
 import json
 import re
@@ -20,7 +19,6 @@ from numpy._core._multiarray_umath import (  # type: ignore[import-not-found]
 )
 
 from tests.helpers import (
-    REPOSITORY,
     Project,
     edit_params,
     small_data_set,
@@ -159,6 +157,43 @@ def _turn(value: Any) -> Any:
     return value
 
 
+JUNK = [
+    "__pycache__/model.cpython-311.pyc",
+    ".ipynb_checkpoints/model-checkpoint.py",
+    ".DS_Store",
+    "._model.py",
+    ".model.py.swp",
+    ".model.py.swo",
+    ".#model.py",
+    "model.py~",
+    "#model.py#",
+    "model.py.bak",
+    "model.py.orig",
+    "Thumbs.db",
+]
+
+
+def test_junk_beside_the_code_runs_nothing_and_a_new_module_does(project: Project) -> None:
+    for folder in sorted((project.root / "stages").iterdir()):
+        for name in JUNK:
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text("junk")
+    assert project.repro() == []
+    (project.root / "stages/compare/new.py").write_text("")
+    assert project.repro() == ["compare", "report"]
+
+
+def test_one_more_allowed_value_runs_configure_alone(project: Project) -> None:
+    schema = project.root / "stages/configure/schema.py"
+    optimizers = '"rmsprop", "nadam"]'
+    assert optimizers in schema.read_text()
+    schema.write_text(schema.read_text().replace(optimizers, '"rmsprop", "nadam", "lion"]'))
+    assert project.repro() == ["configure"]
+    edit_params(project.root, {"variants.lion": {"optimizer": "lion"}})
+    ran = project.repro()
+    assert set(ran) == {"configure", "train@lion", "evaluate@lion", "card@lion", *END}
+
+
 def test_reproducing_by_force_gives_the_same_lock(project: Project) -> None:
     before = (project.root / "dvc.lock").read_text()
     ran = project.repro("--force", "--no-run-cache")
@@ -196,7 +231,7 @@ def test_same_bytes_elsewhere_in_another_order_with_a_neighbour_on_one_older_cor
     project.run("taskset", "--cpu-list", "0", "dvc", "repro", env=environment)
     expected, found = finished_project.outputs(), project.outputs()
     same = [path for path in expected if re.search(r"(base|sgd)(\.|$)|^data/|reports/data", path)]
-    assert len(same) == 4 + 3 + 1 + 2 * 9
+    assert len(same) == 5 + 3 + 1 + 2 * 9
     assert {path: found[path] for path in same} == {path: expected[path] for path in same}
 
 
@@ -252,32 +287,6 @@ def _files(root: Path) -> dict[str, str]:
 
 def _hashes(path: Path) -> dict[str, str]:
     return _files(path) if path.is_dir() else {"": hashlib.md5(path.read_bytes()).hexdigest()}
-
-
-def test_deps_name_every_module_that_a_stage_imports() -> None:
-    stages = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
-    for name, entry in stages.items():
-        deps = set(entry.get("do", entry)["deps"])
-        modules = _imported(f"stages/{name}.py", set())
-        assert modules == {dep for dep in deps if dep.endswith(".py")}, name
-
-
-def _imported(module: str, seen: set[str]) -> set[str]:
-    """Return `module` and every module of the project that it imports, however deep."""
-    seen.add(module)
-    for node in ast.walk(ast.parse((REPOSITORY / module).read_text())):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module == "stages":
-            names = [f"stages.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [node.module or ""]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        for name in names:
-            file = name.replace(".", "/") + ".py"
-            if (REPOSITORY / file).exists() and file not in seen:
-                _imported(file, seen)
-    return seen
 
 
 def test_cheap_stages_never_import_tensorflow(project: Project, tmp_path: Path) -> None:

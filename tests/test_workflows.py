@@ -192,7 +192,7 @@ def test_a_lock_of_other_code_is_refused_without_data_or_remote(project: Project
     clone = project.clone_to(project.root.parent / "clone")
     runner = Runner(clone)
     assert set(runner.run(job).values()) == {"success"}
-    (clone.root / "stages/configure.py").open("a").write("# another comment\n")
+    (clone.root / "stages/configure/resolve.py").open("a").write("# another comment\n")
     *before, last = runner.run(job).items()
     assert last[1] == "failure"
     assert "stage configure would run" in runner.printed[last[0]]

@@ -18,11 +18,11 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import ConfigDict, PlainValidator
 
-from stages.command import InputError, command_line, run
-from stages.markdown import table
-from stages.params import PARAMS_FILE, Schema, nearest, read_block
-from tools import revisions
-from tools.revisions import Revision
+from stages.common.command import InputError, command_line, run
+from stages.common.params import PARAMS_FILE, Schema, nearest, read_block
+from stages.pages.markdown import table
+from tools.review import revisions
+from tools.review.revisions import Revision
 
 BEYOND_INTERVAL = "beyond_interval"
 PAIRED = (*revisions.MEANS, *revisions.RANKINGS)

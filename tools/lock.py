@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from stages.command import InputError, command_line, run
+from stages.common.command import InputError, command_line, run
 
 MISSING = ("deleted", "not in cache")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import vl_convert
 
-from stages.command import InputError, command_line, run
-from stages.files import replacing
+from stages.common.command import InputError, command_line, run
+from stages.common.files import replacing
 
 DVC_FOLDER = Path(".dvc")
 TEMPLATE = Path("tmp/plots.html")  # below .dvc; Git passes over it

@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from stages.classifier import EvaluateParams
-from stages.command import command_line, run
-from stages.compare import CompareParams
-from stages.config import ModelConfig
-from stages.external import ExternalParams
-from stages.markdown import code, table
-from stages.params import Schema, read_yaml
-from stages.perturb import RobustnessParams
-from stages.pixels import DecodeParams
-from stages.preprocess import PreprocessParams
-from stages.source import SourceParams
+from stages.common.command import command_line, run
+from stages.common.params import Schema, read_yaml
+from stages.compare.comparison import CompareParams
+from stages.configure.schema import ModelSchema
+from stages.evaluate.classifier import EvaluateParams
+from stages.evaluate.robustness import RobustnessParams
+from stages.external.unseen import ExternalParams
+from stages.images.pixels import DecodeParams
+from stages.pages.markdown import code, table
+from stages.preprocess.resize import PreprocessParams
+from stages.source.images import SourceParams
 
 PAGE = Path("docs/parameters.md")
 
@@ -28,7 +28,7 @@ BLOCKS: dict[str, type[Schema]] = {
     "decode": DecodeParams,
     "preprocess": PreprocessParams,
     "external": ExternalParams,
-    "train": ModelConfig,
+    "train": ModelSchema,
     "evaluate": EvaluateParams,
     "robustness": RobustnessParams,
     "compare": CompareParams,

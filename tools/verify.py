@@ -6,44 +6,20 @@ What the models were trained on stands in reports/machine.json, which `tools.rep
 """
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
-import yaml
 
-from stages.command import InputError, command_line, run
-from stages.configure import CONFIGS
-from stages.files import replacing
-from stages.params import nearest
-from tools.machine import facts
-
-RECORD = Path("reports/machine.json")
-
-
-def trained() -> dict[str, dict[str, str]]:
-    """Return the MD5 of what training wrote, by variant, of those in configs/, and path.
-
-    Raises:
-        InputError: there is no dvc.lock.
-    """
-    try:
-        stages = yaml.safe_load(Path("dvc.lock").read_text())["stages"]
-    except FileNotFoundError:
-        raise InputError("dvc.lock: no such file; run `dvc repro` first") from None
-    names = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
-    return {
-        name: {out["path"]: out["md5"] for out in stages[f"train@{name}"]["outs"]}
-        for name in names
-        if f"train@{name}" in stages
-    }
+from stages.common.command import InputError, command_line, run
+from stages.common.params import nearest
+from tools.repro.machine import facts
+from tools.repro.record import read_record, trained
 
 
 def first_epoch(before: Path, after: Path) -> str | None:
@@ -123,38 +99,6 @@ def _run(command: list[str], folder: Path = Path()) -> str:
 def _md5(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
-
-
-def read_record(model: str) -> dict[str, str]:
-    """Return the machine that trained the network whose MD5 is `model`; empty if not recorded."""
-    if not RECORD.exists():
-        return {}
-    machines = json.loads(RECORD.read_text())
-    return next((m["facts"] for m in machines if model in m["models"].values()), {})
-
-
-def record(here: list[str]) -> None:
-    """Write which machine trained the models of dvc.lock, where that is known.
-
-    Args:
-        here: variants that this machine has just trained. Where the same bytes had been recorded
-            before, they stay the other machine's.
-    """
-    if not here:
-        return
-    machines: list[dict[str, Any]] = []
-    for variant, outs in trained().items():
-        model = outs[f"models/{variant}.h5"]
-        of_model = read_record(model) or (facts() if variant in here else None)
-        if of_model is None:
-            continue
-        known = next((m for m in machines if m["facts"] == of_model), None)
-        if known is None:
-            known = {"facts": of_model, "models": {}}
-            machines.append(known)
-        known["models"][variant] = model
-    with replacing(RECORD) as file:
-        file.write_text(json.dumps(machines, indent=2) + "\n")
 
 
 def show_facts(variant: str, before: dict[str, str]) -> None:

@@ -1,30 +1,16 @@
-"""card: describe one variant's network, with its numbers, for whoever gets it.
+"""What a model card says, and what the Hugging Face Hub reads of it."""
 
-In:  models/<variant>.h5 and .json, configs/<variant>.yaml, metrics/<variant>.json and
-     metrics/robustness/<variant>.json, reports/data.json.
-Out: models/<variant>.md. It begins with what the Hugging Face Hub reads,
-     https://huggingface.co/docs/hub/model-cards; then it goes in the order of Mitchell et al.,
-     Model Cards for Model Reporting, 2019, https://arxiv.org/abs/1810.03993.
-"""
-
-import json
 import sys
 from collections.abc import Mapping
-from hashlib import md5
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
-from stages.command import InputError, command_line, run
-from stages.config import ModelConfig
-from stages.files import replacing
-from stages.markdown import code, table
-from stages.params import read_value, read_yaml, validate
+from stages.pages.markdown import code, table
+from stages.pages.templates import render
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
-AUDIT = Path("reports/data.json")
 HUB_METRICS = ["accuracy", "precision", "recall", "f1", "roc_auc", "brier_score"]
 """What the hub knows by the same name, https://huggingface.co/evaluate-metric."""
 WEIGHTED = {"precision", "recall", "f1"}
@@ -93,7 +79,7 @@ def results_table(
 ) -> str:
     """Return a Markdown table of what was measured, see `metadata` for the arguments."""
     rows = [
-        ["accuracy", _with_interval(metrics, "accuracy")],
+        ["accuracy", with_interval(metrics, "accuracy")],
         ["accuracy on REAL", f"{metrics['accuracy_real']:.3f}"],
         ["accuracy on FAKE", f"{metrics['accuracy_fake']:.3f}"],
         ["accuracy at its threshold", f"{metrics['accuracy_at_threshold']:.3f}"],
@@ -123,7 +109,7 @@ def results_table(
     if "external_images" in robustness:
         where = f"{robustness['external_images']:,} images of {code(external)}"
         rows += [
-            [f"accuracy on {where}", _with_interval(robustness, "external_accuracy")],
+            [f"accuracy on {where}", with_interval(robustness, "external_accuracy")],
             ["ROC AUC on these", f"{robustness['external_roc_auc']:.3f}"],
         ]
     return table(["metric", "value"], rows)
@@ -142,65 +128,47 @@ def share_of_larger_label(audit: Mapping[str, Any]) -> float:
     return float(max(of_label) / sum(of_label))
 
 
-def _with_interval(metrics: Mapping[str, float], name: str) -> str:
+def with_interval(metrics: Mapping[str, float], name: str) -> str:
     low, high = metrics[f"{name}_low"], metrics[f"{name}_high"]
     return f"{metrics[name]:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _in_short(config: ModelConfig) -> str:
-    """Return `config` as YAML, a line for each layer and each value."""
-    return yaml.safe_dump(
-        config.model_dump(), sort_keys=False, default_flow_style=None, width=sys.maxsize
-    )
+def page(
+    variant: str,
+    digest: str,
+    config: Mapping[str, Any],
+    preprocess: Mapping[str, Any],
+    calibration: Mapping[str, float],
+    metrics: Mapping[str, float],
+    robustness: Mapping[str, float],
+    audit: Mapping[str, Any],
+    data_set: str,
+    external: str,
+) -> str:
+    """Return the card as Markdown, see `metadata` for the last arguments.
 
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return what the JSON file `path` holds.
-
-    Raises:
-        InputError: the file is missing or is no JSON.
+    Args:
+        digest: MD5 of the network's file.
+        config: what configs/<variant>.yaml holds.
+        preprocess: the block of params.yaml.
+        calibration, metrics, robustness: what `evaluate` wrote of the variant.
+        audit: what reports/data.json holds.
     """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}; run `dvc repro`") from None
-    return content
-
-
-def main() -> None:
-    parser = command_line("stages.card", __doc__)
-    parser.add_argument("variant", help="a name in models/, without .h5")
-    variant = parser.parse_args().variant
-    data_set, external = (str(read_value(f"{block}.path")) for block in ("source", "external"))
-    preprocess = read_value("preprocess")
-    network = Path("models") / f"{variant}.h5"
-    config_path = Path("configs") / f"{variant}.yaml"
-    config = validate(ModelConfig, read_yaml(config_path), str(config_path))
-    calibration = read_json(network.with_suffix(".json"))
-    metrics = read_json(Path("metrics") / f"{variant}.json")
-    robustness = read_json(Path("metrics/robustness") / f"{variant}.json")
-    audit = read_json(AUDIT)
-    try:
-        digest = md5(network.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{network}: {error.strerror}; run `dvc repro train@{variant}`") from None
-
     about = metadata(variant, metrics, robustness, data_set, external)
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    height, width = preprocess["image_size"]
+    text = render(
+        TEMPLATE,
         metadata=yaml.safe_dump(about, sort_keys=False, allow_unicode=True),
         variant=variant,
         md5=digest,
         preprocess=preprocess,
-        height=preprocess["image_size"][0],
-        width=preprocess["image_size"][1],
+        height=height,
+        width=width,
         calibration=calibration,
-        config=_in_short(config),
+        # A line for each layer and each value.
+        config=yaml.safe_dump(
+            dict(config), sort_keys=False, default_flow_style=None, width=sys.maxsize
+        ),
         metrics=metrics,
         audit=audit,
         data_set=code(data_set),
@@ -209,11 +177,4 @@ def main() -> None:
         worse=worse_calibrated(metrics),
         results=results_table(metrics, robustness, external),
     )
-    path = network.with_suffix(".md")
-    with replacing(path) as file:
-        file.write_text(page, encoding="utf-8")
-    print(f"{path}: accuracy {_with_interval(metrics, 'accuracy')}")
-
-
-if __name__ == "__main__":
-    run(main)
+    return text + "\n"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.command import InputError
+from stages.common.command import InputError
 
 PROCESSED = Path("data/processed")
 EXTERNAL = Path("data/external")

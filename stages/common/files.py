@@ -1,11 +1,13 @@
-"""Writing outputs so that a reader never sees half of one."""
+"""Writing outputs so that a reader never sees half of one, and reading them."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from stages.command import InputError
+from stages.common.command import InputError
 
 
 @contextmanager
@@ -60,3 +62,16 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return what the JSON file `path`, an output of a stage, holds.
+
+    Raises:
+        InputError: the file is missing or is no JSON.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}; run `dvc repro`") from None
+    return content

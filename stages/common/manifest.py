@@ -1,16 +1,19 @@
 """data/manifest.csv: one row an image, sorted by split, label and path."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
-from stages.command import InputError
+from stages.common.command import InputError
 
 MANIFEST = Path("data/manifest.csv")
 COLUMNS = ["path", "split", "label", "group", "width", "height", "sha256", "status"]
 SPLITS = ("train", "validation", "test")
 LABELS = ("REAL", "FAKE")
 """The place of a label is its number: REAL is 0, FAKE, the positive class, is 1."""
+REASONS = ("unreadable", "duplicate", "not sampled")
+"""How the status of an image that is not used begins."""
 
 
 def read_used(path: Path = MANIFEST) -> pd.DataFrame:
@@ -26,3 +29,26 @@ def read_used(path: Path = MANIFEST) -> pd.DataFrame:
     if list(manifest.columns) != COLUMNS:
         raise InputError(f"{path}: expected the columns {COLUMNS}, found {list(manifest.columns)}")
     return manifest[manifest["status"] == "used"].reset_index(drop=True)
+
+
+def used(manifest: pd.DataFrame, split: str, label: str) -> pd.Series:
+    """Return which rows are images of `split` and `label` that are used: bool."""
+    return (
+        (manifest["split"] == split) & (manifest["label"] == label) & (manifest["status"] == "used")
+    )
+
+
+def pixels(manifest: pd.DataFrame) -> pd.Series:
+    """Return a key that two images share exactly when their size and all their pixels agree."""
+    size = manifest["width"].astype(str) + "x" + manifest["height"].astype(str)
+    return size + ":" + manifest["sha256"]
+
+
+def left_out(manifest: pd.DataFrame, reasons: Iterable[str] = REASONS) -> dict[str, int]:
+    """Return how many images of `manifest` are not used, by reason."""
+    return {reason: int(manifest["status"].str.startswith(reason).sum()) for reason in reasons}
+
+
+def in_words(numbers: dict[str, int]) -> str:
+    """Return `numbers` by name as a list, such as `3 unreadable, 1 duplicate`."""
+    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in numbers.items())

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from stages.command import InputError
+from stages.common.command import InputError
 
 PARAMS_FILE = Path("params.yaml")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from stages.calibration import probabilities
-from stages.manifest import LABELS
-from stages.reliability import reliability
+from stages.common.manifest import LABELS
+from stages.evaluate.calibration import probabilities
+from stages.evaluate.reliability import reliability
 
 
 def training(epochs: pd.DataFrame) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from stages.gallery import EXAMPLES, KINDS
-from stages.manifest import LABELS
+from stages.common.manifest import LABELS
+from stages.evaluate.gallery import EXAMPLES, KINDS
 
 # A user's matplotlibrc must not change the bytes.
 rcdefaults()

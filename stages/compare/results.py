@@ -1,40 +1,11 @@
-"""compare: put all variants side by side.
-
-In:  configs/, and what train and evaluate wrote about each variant in it.
-Out: reports/comparison.md for people and reports/comparison.json for programs, the figures in
-     reports/figures, and the tables behind `dvc plots`, plots/all/*.csv.
-
-The files in configs/ say which variants there are: a removed one may have left files elsewhere.
-"""
+"""What train and evaluate wrote about each variant, in one table."""
 
 import json
-from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
-from pydantic import Field
 
-from stages import curves, figures
-from stages.command import InputError, command_line, run
-from stages.comparison import compare_models, compare_runs, models_of
-from stages.files import naming, replacing
-from stages.gallery import read_gallery
-from stages.params import Schema, nearest, read_block, read_yaml
-from stages.summary import describe_changes, to_json, to_markdown
-
-COMPARISON = Path("reports/comparison.md")
-NUMBERS = Path("reports/comparison.json")
-FIGURES = Path("reports/figures")
-GALLERY = Path("plots/gallery")
-TABLES = Path("plots/all")
-SHARES = ["accuracy", "precision", "recall", "f1", "roc_auc", "average_precision"]
-"""The metrics of the bar chart: from 0 to 1, the more the better."""
-
-
-class CompareParams(Schema):
-    """The block `compare` of params.yaml."""
-
-    baseline: str = Field(description="the variant that the others are measured against")
+from stages.common.command import InputError
 
 
 def read_metrics(variants: list[str], folder: Path) -> pd.DataFrame:
@@ -88,60 +59,3 @@ def is_right(predictions: pd.DataFrame) -> pd.DataFrame:
             "run `dvc repro evaluate`"
         )
     return table[predictions["variant"].unique()].astype(bool)
-
-
-def main() -> None:
-    command_line("stages.compare", __doc__).parse_args()
-    baseline = read_block("compare", CompareParams).baseline
-    configs = {file.stem: read_yaml(file) for file in sorted(Path("configs").glob("*.yaml"))}
-    if baseline not in configs:
-        raise InputError(
-            f"params.yaml: compare.baseline: no variant '{baseline}'; "
-            f"did you mean '{nearest(baseline, list(configs))}'?"
-        )
-    variants = sorted(configs, key=lambda variant: variant != baseline)
-    metrics = read_metrics(variants, Path("metrics"))
-    robustness = read_metrics(variants, Path("metrics/robustness"))
-    predictions = read_tables(variants, Path("data/predictions"))
-    models = models_of(configs, baseline)
-    correct = is_right(predictions)
-    of_models = compare_models(correct, models)
-    runs = compare_runs(correct, models, of_models)
-    changes = describe_changes(configs, baseline)
-    numbers = to_json(len(correct), changes, metrics, robustness, runs, of_models)
-    markdown = to_markdown(json.loads(numbers))
-
-    tables = {
-        "training": curves.training(read_tables(variants, Path("plots/training"))),
-        "roc": curves.roc(predictions),
-        "precision_recall": curves.precision_recall(predictions),
-        "reliability": curves.calibration(predictions),
-        "confusion": curves.confusion(predictions),
-        "robustness": curves.robustness(read_tables(variants, Path("plots/robustness"))),
-        "metrics": metrics[SHARES].reset_index().melt("variant", var_name="metric"),
-        "accuracy": metrics[["accuracy", "accuracy_low", "accuracy_high"]]
-        .assign(model=pd.Series(models))
-        .reset_index(),
-    }
-    with ExitStack() as stack:
-        for name, table in tables.items():
-            file = stack.enter_context(replacing(TABLES / f"{name}.csv"))
-            with naming(TABLES / f"{name}.csv"):
-                table.to_csv(file, index=False, lineterminator="\n")
-        folder = stack.enter_context(replacing(FIGURES))
-        with naming(FIGURES):
-            (folder / "gallery").mkdir(parents=True)
-            for name, figure in figures.draw(tables).items():
-                figure.savefig(folder / f"{name}.png")
-            for variant in variants:
-                gallery = read_gallery(GALLERY / variant)
-                figures.gallery(variant, gallery).savefig(folder / "gallery" / f"{variant}.png")
-        for path, text in ((COMPARISON, markdown), (NUMBERS, numbers)):
-            file = stack.enter_context(replacing(path))
-            with naming(path):
-                file.write_text(text)
-    print(markdown)
-
-
-if __name__ == "__main__":
-    run(main)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from stages.markdown import table
-from stages.verdicts import in_words
+from stages.compare.verdicts import in_words
+from stages.pages.markdown import table
 
 EXTERNAL = "external_accuracy"
 

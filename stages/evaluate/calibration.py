@@ -9,8 +9,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 from sklearn.metrics import roc_curve
 
-from stages.command import InputError
-from stages.params import Schema, validate
+from stages.common.command import InputError
+from stages.common.params import Schema, validate
 
 TEMPERATURES = (0.05, 20.0)
 """Bounds of the search: without them, logits that make no mistake would ask for temperature 0."""

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from stages.arrays import read
-from stages.command import InputError
-from stages.devices import INSTRUCTION_SET, THREADS, InstructionSet
-from stages.params import Schema
-from stages.runtime import keras
+from stages.common.arrays import read
+from stages.common.command import InputError
+from stages.common.params import Schema
+from stages.networks.devices import INSTRUCTION_SET, THREADS, InstructionSet
+from stages.networks.runtime import keras
 
 
 class EvaluateParams(Schema):

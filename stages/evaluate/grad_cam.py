@@ -6,7 +6,7 @@ Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-
 
 import numpy as np
 
-from stages.runtime import keras, tf
+from stages.networks.runtime import keras, tf
 
 
 def heat_maps(network: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray:

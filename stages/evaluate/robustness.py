@@ -1,15 +1,69 @@
 """How a network does on test images that were changed, and on those of another data set."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Annotated, NamedTuple
+
 import numpy as np
 import pandas as pd
+from pydantic import Field, field_validator
 from sklearn.metrics import accuracy_score, roc_auc_score
 from tqdm import tqdm
 
-from stages.arrays import Split, read
-from stages.calibration import Calibration, probabilities
-from stages.classifier import Classifier
-from stages.perturb import RobustnessParams, perturbations
-from stages.statistics import accuracy_interval
+from stages.common.arrays import Split, read
+from stages.common.params import Schema
+from stages.evaluate.calibration import Calibration, probabilities
+from stages.evaluate.classifier import Classifier
+from stages.evaluate.statistics import accuracy_interval
+from stages.networks.perturb import blur, downscale, jpeg, noise
+
+
+class RobustnessParams(Schema):
+    """The block `robustness` of params.yaml: the levels of each perturbation, [] for none."""
+
+    jpeg_quality: list[Annotated[int, Field(ge=1, le=100)]] = Field(
+        description="quality of the JPEG file that the image is saved in, 1..100"
+    )
+    blur_sigma: list[Annotated[float, Field(gt=0, le=100)]] = Field(
+        description="standard deviation of the Gaussian blur, in pixels"
+    )
+    noise_sigma: list[Annotated[float, Field(gt=0, le=255)]] = Field(
+        description="standard deviation of the Gaussian noise, of 255"
+    )
+    downscale_to: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
+        description="shorter side that the image is scaled to and back from, in pixels"
+    )
+    seed: int = Field(ge=0, lt=2**32, description="seed of the noise")
+
+    @field_validator("jpeg_quality", "blur_sigma", "noise_sigma", "downscale_to")
+    @classmethod
+    def _once(cls, levels: list[float]) -> list[float]:
+        for place, level in enumerate(levels):
+            if level in levels[:place]:
+                raise ValueError(f"{level} is there twice")
+        return levels
+
+
+class Perturbation(NamedTuple):
+    """A kind of change and how strong it is."""
+
+    kind: str
+    level: float
+    change: Callable[[np.ndarray], np.ndarray]
+    """Takes and returns images: uint8, [N, height, width, 3], 0..255."""
+
+
+def perturbations(params: RobustnessParams) -> Iterator[Perturbation]:
+    """Yield every perturbation that `params` asks for, after the one that changes nothing."""
+    yield Perturbation("none", 0, lambda images: images)
+    for quality in params.jpeg_quality:
+        yield Perturbation("JPEG", quality, partial(jpeg, quality=quality))
+    for sigma in params.blur_sigma:
+        yield Perturbation("blur", sigma, partial(blur, sigma=sigma))
+    for sigma in params.noise_sigma:
+        yield Perturbation("noise", sigma, partial(noise, sigma=sigma, seed=params.seed))
+    for size in params.downscale_to:
+        yield Perturbation("downscale", size, partial(downscale, size=size))
 
 
 def under_perturbations(

@@ -1,30 +1,12 @@
-"""external: bring the images of another data set to one size, to try the models on as they are.
-
-In:  the zip, tar or folder that `external.path` names, and data/manifest.csv. The data set of
-     `source.path` itself means that there is no other one.
-Out: data/external/images.npy and labels.npy, and images.csv, path and label in their order.
-     Without another data set all are empty.
-
-Where folders name splits, the images of test are used, else all. Left out are images that cannot
-be decoded, copies by pixels, and what the models learned from: pixels of train or validation.
-"""
-
-from pathlib import Path
+"""The images of another data set that no model has learned from."""
 
 import pandas as pd
 from pydantic import Field
 
-from stages.arrays import EXTERNAL
-from stages.command import InputError, command_line, run
-from stages.counts import in_words, left_out
-from stages.files import replacing
-from stages.find import DataSet, LabelFolders
-from stages.manifest import LABELS, read_used
-from stages.organise import pixels
-from stages.parallel import add_processes_option
-from stages.params import Schema, read_block, read_value
-from stages.pixels import DecodeParams
-from stages.preprocess import Part, Preprocess, PreprocessParams
+from stages.common.command import InputError
+from stages.common.manifest import LABELS, in_words, left_out, pixels
+from stages.common.params import Schema
+from stages.images.find import DataSet, LabelFolders
 
 LEARNED = "in train or validation"
 REASONS = ("unreadable", "duplicate", LEARNED)
@@ -86,40 +68,3 @@ def prepare(data_set: DataSet, labels: LabelFolders, manifest: pd.DataFrame) -> 
                 "needed, in split 'test' where folders name splits"
             )
     return images
-
-
-def main() -> None:
-    parser = command_line("stages.external", __doc__)
-    add_processes_option(parser)
-    processes = parser.parse_args().processes
-    path = Path(read_block("external", ExternalParams).path)
-    params, decoding = (
-        read_block("preprocess", PreprocessParams),
-        read_block("decode", DecodeParams),
-    )
-    labels, source = read_block("source.labels", LabelFolders), str(read_value("source.path"))
-    if path == Path(source):
-        used = pd.DataFrame(columns=["path", "label"])
-        message = "no other data set, as external.path is source.path"
-    else:
-        manifest = read_used()
-        try:
-            found = prepare(DataSet(path, decoding, processes), labels, manifest)
-        except InputError as error:
-            # Who changed source.path alone may want no other data set at all.
-            raise InputError(
-                f"external.path: {error}; `external.path: {source}`, as source.path, means none"
-            ) from None
-        used = found[found["status"] == "used"]
-        numbers = ", ".join(f"{(used['label'] == label).sum()} {label}" for label in LABELS)
-        message = f"{numbers}; left out: {in_words(left_out(found, REASONS))}"
-    with replacing(EXTERNAL) as folder:
-        Preprocess(params, decoding, processes).write(
-            path, [Part(EXTERNAL, folder, used)], "external"
-        )
-        used[["path", "label"]].to_csv(folder / "images.csv", index=False, lineterminator="\n")
-    print(f"external: {message}")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -10,13 +10,13 @@ import pandas as pd
 from pydantic import Field, model_validator
 from tqdm import tqdm
 
-from stages.archive import data_size, list_files, read_files
-from stages.command import InputError
-from stages.fingerprint import Fingerprint, fingerprints, unreadable
-from stages.layout import label_of, split_of
-from stages.parallel import Result, batches, in_order, processes_for
-from stages.params import Schema
-from stages.pixels import DecodeParams, UnreadableImageError, require_size
+from stages.common.command import InputError
+from stages.common.params import Schema
+from stages.images.archive import data_size, list_files, read_files
+from stages.images.fingerprint import Fingerprint, fingerprints, unreadable
+from stages.images.layout import label_of, split_of
+from stages.images.parallel import Result, batches, in_order, processes_for
+from stages.images.pixels import DecodeParams, UnreadableImageError, require_size
 
 FolderName = Annotated[str, Field(pattern=r"^[^/\\\s]([^/\\]*[^/\\\s])?$")]
 

@@ -7,8 +7,8 @@ import imagehash
 import numpy as np
 from PIL import Image, JpegImagePlugin
 
-from stages.parallel import File
-from stages.pixels import DecodeParams, UnreadableImageError, decode
+from stages.images.parallel import File
+from stages.images.pixels import DecodeParams, UnreadableImageError, decode
 
 
 class Fingerprint(NamedTuple):

@@ -2,7 +2,7 @@
 
 import re
 
-from stages.command import InputError
+from stages.common.command import InputError
 
 SPLIT_FOLDERS = {
     "train": "train",

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
-from stages.command import InputError
+from stages.common.command import InputError
 
 Content = TypeVar("Content", bound=Sized)
 Batch = TypeVar("Batch")

@@ -1,149 +1,80 @@
-"""The configuration of one model: the block `train` of params.yaml after a variant's changes."""
+"""The configuration of one model, as `configure` has resolved and checked it.
 
-from typing import Annotated, Literal, Self
+Types alone: what is allowed, and what it means, stands in `stages.configure.schema`. So a value
+that becomes allowed trains nothing again.
+"""
 
-from pydantic import Field, field_validator, model_validator
+from collections.abc import Sequence
+from pathlib import Path
 
-from stages.command import InputError
-from stages.devices import INSTRUCTION_SET, THREADS, InstructionSet
-from stages.params import Schema
+from stages.common.params import Schema, read_yaml, validate
 
-Activation = Literal["relu", "sigmoid", "tanh", "elu", "gelu", "silu", "leaky_relu"]
-
-
-class UnfitError(InputError):
-    """A configuration that its schema allows, but not the images, the devices or the training."""
+CONFIGS = Path("configs")
 
 
 class ConvLayer(Schema):
-    """A convolution, then batch normalisation, shortcut, activation, max pooling.
+    """A convolution, then batch normalisation, shortcut, activation, max pooling."""
 
-    All but convolution and activation are optional.
-    """
-
-    filters: int = Field(ge=1, le=4096, description="number of filters")
-    kernel_size: int = Field(3, ge=1, le=31, description="height and width of a filter, in pixels")
-    stride: int = Field(1, ge=1, le=8, description="step of the filter, in pixels")
-    padding: Literal["valid", "same"] = Field("valid", description="what happens at the border")
-    batch_normalization: bool = Field(False, description="normalise before the activation")
-    shortcut: int = Field(
-        0, ge=0, description="layers from whose input on it is added to the output; 0: none"
-    )
-    pool: int = Field(1, ge=1, le=8, description="size of the max pooling after it; 1: none")
+    filters: int
+    kernel_size: int
+    stride: int
+    padding: str
+    batch_normalization: bool
+    shortcut: int
+    pool: int
 
 
 class Spoiling(Schema):
     """Training images that are changed as `robustness` changes test images, one way each."""
 
-    share: float = Field(ge=0, le=1, description="of the images")
-    jpeg_quality: list[Annotated[int, Field(ge=1, le=100)]] = Field(
-        max_length=2, description="lowest and highest quality of the JPEG file; []: not this way"
-    )
-    blur_sigma: list[Annotated[float, Field(gt=0, le=100)]] = Field(
-        max_length=2, description="least and largest sigma of the blur, in pixels; []: not this way"
-    )
-    downscale_to: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
-        max_length=2,
-        description="least and largest shorter side it is scaled to, in pixels; []: not this way",
-    )
-
-    @field_validator("jpeg_quality", "blur_sigma", "downscale_to")
-    @classmethod
-    def _lowest_and_highest(cls, levels: list[float]) -> list[float]:
-        if len(levels) == 1 or levels != sorted(levels):
-            raise ValueError(f"must be the lowest and the highest value, or [], found {levels}")
-        return levels
-
-    @model_validator(mode="after")
-    def _some_way(self) -> Self:
-        if self.share and not (self.jpeg_quality or self.blur_sigma or self.downscale_to):
-            raise ValueError(f"share: {self.share} needs jpeg_quality, blur_sigma or downscale_to")
-        return self
+    share: float
+    jpeg_quality: Sequence[int]
+    blur_sigma: Sequence[float]
+    downscale_to: Sequence[int]
 
 
 class Augmentation(Schema):
-    """Random changes of the training images; validation and test images stay as they are."""
+    """Random changes of the training images."""
 
-    flip: Literal["none", "horizontal", "vertical", "both"] = Field(
-        description="mirror half of the images"
-    )
-    shift: float = Field(ge=0, lt=1, description="largest shift, as a share of height and width")
-    rotation: float = Field(ge=0, le=180, description="largest rotation, in degrees")
-    zoom: float = Field(ge=0, lt=1, description="largest change of size, as a share")
+    flip: str
+    shift: float
+    rotation: float
+    zoom: float
     spoil: Spoiling
 
 
 class ModelConfig(Schema):
     """Everything that decides what a model becomes, besides data and code."""
 
-    conv_layers: list[ConvLayer] = Field(min_length=1, description="the convolution layers")
-    activation: Activation = Field(description="activation of the convolution layers")
-    head: Literal["flatten", "global_average"] = Field(
-        description="how feature maps become features: all values, or the mean of each map"
-    )
-    dropout: float = Field(ge=0, lt=1, description="share of the features that training drops")
-    dense_units: int = Field(ge=0, le=65536, description="ReLU units after the dropout; 0: none")
-    optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "nadam"] = Field(
-        description="Keras optimizer"
-    )
-    learning_rate: float = Field(gt=0, le=100, description="its (highest) learning rate")
-    momentum: float = Field(ge=0, lt=1, description="momentum, of sgd and rmsprop only")
-    weight_decay: float = Field(ge=0, lt=1, description="weight decay a step; 0: none")
-    schedule: Literal["constant", "cosine"] = Field(
-        description="learning rate over the epochs: constant, or falling to 0 along a cosine"
-    )
-    warmup_epochs: float = Field(
-        ge=0, description="epochs in which the learning rate first rises from 0 (cosine only)"
-    )
-    batch_size: int = Field(ge=1, description="images a step")
-    epochs: int = Field(ge=1, description="passes over the training images, see steps_per_epoch")
-    steps_per_epoch: int | None = Field(
-        ge=1, description="steps that make an epoch; null: as many as it takes to see every image"
-    )
-    validation_steps: int | None = Field(
-        ge=1, description="validation batches after each epoch, at most; null: all"
-    )
+    conv_layers: Sequence[ConvLayer]
+    activation: str
+    head: str
+    dropout: float
+    dense_units: int
+    optimizer: str
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+    schedule: str
+    warmup_epochs: float
+    batch_size: int
+    epochs: int
+    steps_per_epoch: int | None
+    validation_steps: int | None
     augmentation: Augmentation
-    seed: int = Field(ge=0, lt=2**32, description="seed of weights, dropout, order, augmentation")
-    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
-        description="what layers compute in; weights are float32 with any"
-    )
-    xla: bool = Field(description="compile the training step with XLA")
-    strategy: Literal["single", "mirrored", "multi_worker"] = Field(
-        description="train on one device, on all GPUs of this machine, or on those of several"
-    )
-    instruction_set: InstructionSet | None = INSTRUCTION_SET
-    threads: int = THREADS
+    seed: int
+    precision: str
+    xla: bool
+    strategy: str
+    instruction_set: str | None
+    threads: int
 
-    @model_validator(mode="after")
-    def _combinations(self) -> Self:
-        if self.momentum and self.optimizer not in ("sgd", "rmsprop"):
-            raise ValueError(
-                f"momentum: {self.momentum} needs optimizer sgd or rmsprop, found {self.optimizer}"
-            )
-        if self.warmup_epochs and self.schedule != "cosine":
-            raise ValueError(
-                f"warmup_epochs: {self.warmup_epochs} needs schedule cosine, found {self.schedule}"
-            )
-        if self.precision != "float32" and self.instruction_set:
-            raise ValueError(
-                f"precision: {self.precision} needs instruction_set null, since oneDNN computes in "
-                f"16 bits only with the newest instructions, found {self.instruction_set}"
-            )
-        if self.xla and any(layer.pool > 1 for layer in self.conv_layers):
-            raise ValueError(
-                "xla: true needs conv_layers without pool, since XLA has no deterministic gradient "
-                "of max pooling; use stride instead"
-            )
-        for number, layer in enumerate(self.conv_layers, start=1):
-            if layer.shortcut > number:
-                raise ValueError(
-                    f"conv_layers: the shortcut of layer {number} must be at most {number}, "
-                    f"found {layer.shortcut}"
-                )
-        if self.warmup_epochs >= self.epochs and self.warmup_epochs:
-            raise ValueError(
-                f"warmup_epochs: must be less than epochs ({self.epochs}), "
-                f"found {self.warmup_epochs}"
-            )
-        return self
+
+def read_config(variant: str) -> ModelConfig:
+    """Return what configs/<variant>.yaml holds.
+
+    Raises:
+        InputError: it is missing, or is not what `configure` writes.
+    """
+    path = CONFIGS / f"{variant}.yaml"
+    return validate(ModelConfig, read_yaml(path), str(path))

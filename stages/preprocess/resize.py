@@ -1,10 +1,4 @@
-"""preprocess: bring every image that is used to one size, as arrays.
-
-In:  the data set that `source.path` names, and data/manifest.csv.
-Out: data/processed/<split>/images.npy and labels.npy, in the order of the manifest.
-
-Pixels stay 0..255: the networks normalise them, so that what is trained is what is served.
-"""
+"""Images in one size, as arrays."""
 
 import math
 from contextlib import ExitStack
@@ -17,21 +11,20 @@ from PIL import Image, ImageOps
 from pydantic import Field
 from tqdm import tqdm
 
-from stages.archive import data_size, read_files
-from stages.arrays import PROCESSED
-from stages.command import InputError, command_line, run
-from stages.files import naming, replacing
-from stages.manifest import LABELS, SPLITS, read_used
-from stages.parallel import (
+from stages.common.arrays import PROCESSED
+from stages.common.command import InputError
+from stages.common.files import naming
+from stages.common.manifest import LABELS
+from stages.common.params import Schema
+from stages.images.archive import data_size, read_files
+from stages.images.parallel import (
     BATCH_BYTES,
     File,
-    add_processes_option,
     batches,
     in_order,
     processes_for,
 )
-from stages.params import Schema, read_block
-from stages.pixels import DecodeParams, UnreadableImageError, decode, to_array
+from stages.images.pixels import DecodeParams, UnreadableImageError, decode, to_array
 
 
 class PreprocessParams(Schema):
@@ -158,23 +151,3 @@ class Preprocess:
                         files[output].seek(offset)
                         files[output].write(array.tobytes())
                 progress.update(len(resized))
-
-
-def main() -> None:
-    parser = command_line("stages.preprocess", __doc__)
-    parser.add_argument("source", type=Path, help="the zip, tar or folder that the manifest lists")
-    add_processes_option(parser)
-    arguments = parser.parse_args()
-    params, decoding = (
-        read_block("preprocess", PreprocessParams),
-        read_block("decode", DecodeParams),
-    )
-    preprocess = Preprocess(params, decoding, arguments.processes)
-    used = read_used()
-    with ExitStack() as stack:
-        folders = {split: stack.enter_context(replacing(PROCESSED / split)) for split in SPLITS}
-        preprocess.write_splits(arguments.source, used, folders)
-
-
-if __name__ == "__main__":
-    run(main)

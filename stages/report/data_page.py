@@ -1,116 +1,116 @@
 """reports/data.md and its pictures: the audit of the data set, for a person to read."""
 
+import io
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
-import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import Image
 
-from stages.audit import Audit
-from stages.counts import LISTED, in_words
-from stages.manifest import LABELS, SPLITS
-from stages.markdown import code, table
-from stages.organise import used
-from stages.parallel import File
-from stages.pixels import DecodeParams, decode
+from stages.common.manifest import LABELS, SPLITS, in_words
+from stages.pages.markdown import code, table
 
-CELL = 96
-"""Pixels of a picture's longer side."""
-COLUMNS, ROWS = 8, 5
-Pictures = dict[str, Image.Image]
+CELL, GAP = 96, 4
+"""Pixels of a picture's place on a sheet, and between two of them."""
+COLUMNS = 8
 
 
-def sheet_paths(manifest: pd.DataFrame, split: str, label: str) -> list[str]:
-    """Return the paths of the images on a contact sheet: evenly spaced among those in use."""
-    paths = manifest["path"][used(manifest, split, label)]
-    places = np.linspace(0, len(paths) - 1, min(len(paths), COLUMNS * ROWS)).round().astype(int)
-    return paths.iloc[places].tolist()
+class Shown(NamedTuple):
+    """What `source` writes to data/audit: tables of some images, and thumbnails."""
+
+    copies: pd.DataFrame
+    """Images whose pixels are those of an earlier one: path, first_path."""
+    near_pairs: pd.DataFrame
+    """The pairs that look most alike: path, split, other_path, other_split, bits."""
+    unreadable: pd.DataFrame
+    """Images that cannot be decoded: path, why."""
+    thumbnails: pd.DataFrame
+    """The images that have a picture: path, split, label, is_example."""
+    pictures: dict[str, Image.Image]
+    """By path."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Return what is in `folder`."""
+        tables = {
+            name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
+            for name in ("copies", "near_pairs", "unreadable", "thumbnails")
+        }
+        paths = tables["thumbnails"]["path"]
+        pictures = {}
+        for number, path in enumerate(paths):
+            with Image.open(folder / f"{number:03}.png") as picture:
+                pictures[path] = picture.copy()
+        return cls(**tables, pictures=pictures)
 
 
-def thumbnails(files: list[File], params: DecodeParams) -> list[tuple[str, Image.Image]]:
-    """Return name and picture of each of `files`, at most `CELL` pixels wide and high.
-
-    Small images are enlarged by a whole number, so that each pixel stays a square.
-    """
-    return [(name, _fit(decode(data, params).rgb)) for name, data in files]
-
-
-def _fit(image: Image.Image) -> Image.Image:
-    factor = CELL // max(image.size)
-    if factor >= 1:
-        return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-    return ImageOps.contain(image, (CELL, CELL))
-
-
-def contact_sheet(images: Iterable[Image.Image], columns: int = COLUMNS) -> Image.Image:
-    """Return `images` side by side, `columns` in a row, on white."""
+def contact_sheet(images: Iterable[Image.Image]) -> Image.Image:
+    """Return `images` side by side, `COLUMNS` in a row, on white."""
     images = list(images)
-    step = CELL + 4
-    rows = -(-len(images) // columns)
-    sheet = Image.new("RGB", (min(columns, len(images)) * step, rows * step), "white")
+    step = CELL + GAP
+    rows = -(-len(images) // COLUMNS)
+    sheet = Image.new("RGB", (min(COLUMNS, len(images)) * step, rows * step), "white")
     for number, image in enumerate(images):
-        row, column = divmod(number, columns)
-        sheet.paste(
-            image,
-            (
-                column * step + (step - image.width) // 2,
-                row * step + (step - image.height) // 2,
-            ),
-        )
+        row, column = divmod(number, COLUMNS)
+        left, top = column * step, row * step
+        sheet.paste(image, (left + (step - image.width) // 2, top + (step - image.height) // 2))
     return sheet
 
 
-def pictures(
-    manifest: pd.DataFrame, near_pairs: pd.DataFrame, shown: dict[str, Image.Image]
-) -> Pictures:
-    """Return the pictures of the page by file name: a sheet for each split and label, and pairs.
+def data_pictures(shown: Shown) -> dict[str, bytes]:
+    """Return the pictures of the page: a sheet for each split and label, and pairs.
 
-    Args:
-        shown: the thumbnails of `wanted_paths`, by path.
+    They are PNG files, by the address that the page has for them.
     """
+    examples = shown.thumbnails[shown.thumbnails["is_example"]]
     sheets = {
-        f"{split}-{label}.png": contact_sheet(
-            shown[path] for path in sheet_paths(manifest, split, label)
-        )
-        for split in SPLITS
-        for label in LABELS
+        f"{split}-{label}": rows["path"]
+        for (split, label), rows in examples.groupby(["split", "label"])
     }
     pairs = {
-        f"pair-{number:02}.png": contact_sheet([shown[str(row.path)], shown[str(row.other_path)]])
-        for number, row in enumerate(near_pairs.itertuples(), start=1)
+        f"pair-{number:02}": pair
+        for number, pair in enumerate(
+            zip(shown.near_pairs["path"], shown.near_pairs["other_path"], strict=True), start=1
+        )
     }
-    return sheets | pairs
-
-
-def wanted_paths(manifest: pd.DataFrame, near_pairs: pd.DataFrame) -> set[str]:
-    """Return the paths of all images that `pictures` shows."""
-    on_sheets = {
-        path for split in SPLITS for label in LABELS for path in sheet_paths(manifest, split, label)
+    return {
+        f"data/{name}.png": _png(contact_sheet(shown.pictures[path] for path in paths))
+        for name, paths in (sheets | pairs).items()
     }
-    return on_sheets.union(*(near_pairs[side] for side in ("path", "other_path")))
 
 
-def page(source: str, manifest: pd.DataFrame, counts: dict[str, Any], result: Audit) -> str:
-    """Return the audit as Markdown; pictures are in the folder `data` beside it."""
+def _png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def data_page(source: str, audit: dict[str, Any], shown: Shown) -> str:
+    """Return the audit as Markdown; pictures are in the folder `data` beside it.
+
+    Args:
+        source: the path of the data set.
+        audit: what reports/data.json holds.
+    """
     return (
         "\n\n".join(
             [
                 f"# The data set: {code(source)}",
                 "Written by the stage `source`. `dvc pull reports/data` fetches the pictures.",
                 "## Findings",
-                _findings(result),
+                _findings(audit["findings"]),
                 "## Images",
-                _counts(counts),
-                *_unreadable(manifest, counts),
+                _counts(audit),
+                *_unreadable(audit["left_out"]["unreadable"], shown.unreadable),
                 "## Groups",
-                _groups(counts["groups"]),
+                _groups(audit["groups"]),
                 "## Exact duplicates",
-                _duplicates(result),
+                _duplicates(audit, shown.copies),
                 "## Near duplicates",
-                _near_duplicates(result),
+                _near_duplicates(audit, shown.near_pairs),
                 "## Short cuts",
-                _short_cuts(result.numbers),
+                _short_cuts(audit),
                 "## What the images look like",
                 "Images in use, evenly spaced by path.",
                 *(
@@ -124,38 +124,31 @@ def page(source: str, manifest: pd.DataFrame, counts: dict[str, Any], result: Au
     )
 
 
-def _findings(result: Audit) -> str:
-    if not result.findings:
+def _findings(findings: list[dict[str, str]]) -> str:
+    if not findings:
         return "None."
-    return "\n".join(f"- **{f.name.replace('_', ' ')}**: {f.message}" for f in result.findings)
+    return "\n".join(f"- **{f['name'].replace('_', ' ')}**: {f['message']}" for f in findings)
 
 
-def _counts(counts: dict[str, Any]) -> str:
+def _counts(audit: dict[str, Any]) -> str:
     rows = [
-        [split, label, counts["found"][split][label], counts["used"][split][label]]
+        [split, label, audit["found"][split][label], audit["used"][split][label]]
         for split in SPLITS
         for label in LABELS
     ]
     return (
         table(["split", "label", "in the data set", "in use"], rows)
-        + f"\n\nImages left out: {in_words(counts['left_out'])}. "
-        f"Files passed over: {in_words(counts['passed_over'])}."
+        + f"\n\nImages left out: {in_words(audit['left_out'])}. "
+        f"Files passed over: {in_words(audit['passed_over'])}."
     )
 
 
-def _unreadable(manifest: pd.DataFrame, counts: dict[str, Any]) -> list[str]:
-    if not counts["left_out"]["unreadable"]:
+def _unreadable(number: int, some: pd.DataFrame) -> list[str]:
+    if not number:
         return []
-    rows = manifest[manifest["status"].str.startswith("unreadable: ")].head(LISTED)
-    cells = [
-        [code(str(row.path)), str(row.status).removeprefix("unreadable: ")]
-        for row in rows.itertuples()
-    ]
-    more = counts["left_out"]["unreadable"] - len(rows)
-    return [
-        "## Unreadable images",
-        table(["path", "why"], cells) + _and_more(more, "in data/manifest.csv"),
-    ]
+    cells = [[code(path), why] for path, why in zip(some["path"], some["why"], strict=True)]
+    more = _and_more(number - len(some), "in data/manifest.csv")
+    return ["## Unreadable images", table(["path", "why"], cells) + more]
 
 
 def _groups(groups: dict[str, Any]) -> str:
@@ -173,48 +166,48 @@ def _groups(groups: dict[str, Any]) -> str:
     )
 
 
-def _duplicates(result: Audit) -> str:
-    rows = [[name.replace("_", " "), n] for name, n in result.numbers["duplicates"].items()]
+def _duplicates(audit: dict[str, Any], copies: pd.DataFrame) -> str:
+    rows = [[name.replace("_", " "), n] for name, n in audit["duplicates"].items()]
     text = (
         "Images whose size and pixels are those of another, as they are in the data set.\n\n"
         + table(["where", "images"], rows)
-        + f"\n\n{result.numbers['conflicting_labels']:,} different images carry both labels."
+        + f"\n\n{audit['conflicting_labels']:,} different images carry both labels."
     )
-    if result.copies.empty:
+    if copies.empty:
         return text
-    some = [[code(str(cell)) for cell in row] for row in result.copies.to_numpy()]
+    some = [[code(str(cell)) for cell in row] for row in copies.to_numpy()]
     return text + "\n\n" + table(["some of them", "the same as"], some)
 
 
-def _near_duplicates(result: Audit) -> str:
-    if "near_duplicates" not in result.numbers:
+def _near_duplicates(audit: dict[str, Any], pairs: pd.DataFrame) -> str:
+    if "near_duplicates" not in audit:
         return "Not looked for."
-    rows = [[name.replace("_", " "), n] for name, n in result.numbers["near_duplicates"].items()]
+    rows = [[name.replace("_", " "), n] for name, n in audit["near_duplicates"].items()]
     text = (
         "Images in use that look like one of another split, by their perceptual hashes "
         "(pHash, 64 bits).\n\n" + table(["where", "images"], rows)
     )
-    if result.near_pairs.empty:
+    if pairs.empty:
         return text
-    pairs = [
+    cells = [
         [
             f"![pair {number}](data/pair-{number:02}.png)",
             f"{row.split}: {code(str(row.path))}",
             f"{row.other_split}: {code(str(row.other_path))}",
             row.bits,
         ]
-        for number, row in enumerate(result.near_pairs.itertuples(), start=1)
+        for number, row in enumerate(pairs.itertuples(), start=1)
     ]
     header = ["the most alike", "left", "right", "bits that differ"]
-    return text + "\n\n" + table(header, pairs)
+    return text + "\n\n" + table(header, cells)
 
 
-def _short_cuts(numbers: dict[str, Any]) -> str:
-    if "short_cuts" not in numbers:
+def _short_cuts(audit: dict[str, Any]) -> str:
+    if "short_cuts" not in audit:
         return "Not looked for."
-    if not numbers["short_cuts"]:
+    if not audit["short_cuts"]:
         return "Too few images to tell."
-    rows = [[name, f"{value:.3f}"] for name, value in numbers["short_cuts"].items()]
+    rows = [[name, f"{value:.3f}"] for name, value in audit["short_cuts"].items()]
     return (
         "How often a small decision tree tells REAL from FAKE without a look at what the image "
         "shows (balanced accuracy in five-fold cross-validation; 0.5 is chance).\n\n"

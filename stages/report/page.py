@@ -1,24 +1,14 @@
-"""report: one page that tells a person everything, in one file that needs no network.
-
-In:  what compare, evaluate and source wrote for people and programs.
-Out: reports/index.html.
-"""
+"""reports/index.html: everything on one page."""
 
 import base64
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 from markdown_it import MarkdownIt
 
-from stages.command import InputError, command_line, run
-from stages.files import replacing
-from stages.gallery import KINDS, read_gallery
-from stages.markdown import code, table
-from stages.summary import (
+from stages.compare.summary import (
     MODELS_NOTE,
     by_accuracy,
     has_seeds,
@@ -26,25 +16,23 @@ from stages.summary import (
     runs_note,
     runs_table,
 )
+from stages.evaluate.gallery import KINDS, read_gallery
+from stages.pages.markdown import code, table
+from stages.pages.templates import render
 
-PAGE = Path("reports/index.html")
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
-COMPARISON = Path("reports/comparison.json")
-FIGURES = Path("reports/figures")
-AUDIT = Path("reports/data.md")
-GALLERY = Path("plots/gallery")
-ROBUSTNESS = Path("plots/all/robustness.csv")
 
 
-def data_uri(picture: Path) -> str:
-    """Return the PNG file `picture` as an address that holds all of it."""
-    return "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode("ascii")
+def data_uri(png: bytes) -> str:
+    """Return a PNG file as an address that holds all of it."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def to_html(markdown: str, folder: Path = Path("reports"), level: int = 0) -> str:
-    """Return `markdown` as HTML, with the pictures that it names, relative to `folder`, inside.
+def to_html(markdown: str, pictures: Mapping[str, bytes] | None = None, level: int = 0) -> str:
+    """Return `markdown` as HTML, with its pictures inside.
 
     Args:
+        pictures: PNG files, by the address that the text has for them.
         level: how much deeper its headings are to stand.
     """
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -54,7 +42,7 @@ def to_html(markdown: str, folder: Path = Path("reports"), level: int = 0) -> st
             token.tag = f"h{int(token.tag[1:]) + level}"
         for child in token.children or []:
             if child.type == "image":
-                child.attrs["src"] = data_uri(folder / str(child.attrs["src"]))
+                child.attrs["src"] = data_uri((pictures or {})[str(child.attrs["src"])])
                 child.attrs["loading"] = "lazy"
     return str(parser.renderer.render(tokens, parser.options, {}))
 
@@ -106,26 +94,34 @@ def gallery(folder: Path) -> list[tuple[str, list[dict[Any, Any]]]]:
     """Return the examples in `folder` by kind, each with its pictures in it."""
     examples: list[dict[Any, Any]] = read_gallery(folder).to_dict("records")
     for example in examples:
-        example |= {name: data_uri(Path(example[name])) for name in ("image", "heat")}
+        example |= {name: data_uri(Path(example[name]).read_bytes()) for name in ("image", "heat")}
     return [(kind, [e for e in examples if e["kind"] == kind]) for kind in KINDS]
 
 
-def main() -> None:
-    command_line("stages.report", __doc__).parse_args()
-    try:
-        report = json.loads(COMPARISON.read_text())
-        robustness = pd.read_csv(ROBUSTNESS, dtype={"level": str})
-        variants = report["variants"]
-        galleries = {variant: gallery(GALLERY / variant) for variant in variants}
-        figures = {file.stem: data_uri(file) for file in sorted(FIGURES.glob("*.png"))}
-        audit = to_html(AUDIT.read_text(encoding="utf-8"), level=1)
-    except OSError as error:
-        raise InputError(f"{error.filename}: {error.strerror}; run `dvc repro report`") from None
+def page(
+    report: Mapping[str, Any],
+    robustness: pd.DataFrame,
+    galleries: Path,
+    figures: Path,
+    data_page: str,
+    data_pictures: Mapping[str, bytes],
+) -> str:
+    """Return the page as HTML, with all pictures in it.
 
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    Args:
+        report: what reports/comparison.json holds.
+        robustness: the table plots/all/robustness.csv, its levels as texts.
+        galleries: the folder with the examples of each variant.
+        figures: the folder with the figures of the comparison.
+        data_page: what reports/data.md holds.
+        data_pictures: the pictures in it, PNG files by address.
+
+    Raises:
+        OSError: a picture is missing.
+    """
+    variants = report["variants"]
+    return render(
+        TEMPLATE,
         words=report["words"],
         images=report["test_images"],
         best=next(iter(by_accuracy(variants).items())),
@@ -138,14 +134,7 @@ def main() -> None:
         parameters=to_html(differing_parameters(variants)),
         metrics=to_html(all_metrics(variants)),
         perturbed=to_html(perturbed(robustness)),
-        figures=figures,
-        galleries=galleries,
-        audit=audit,
+        figures={file.stem: data_uri(file.read_bytes()) for file in sorted(figures.glob("*.png"))},
+        galleries={variant: gallery(galleries / variant) for variant in variants},
+        audit=to_html(data_page, data_pictures, level=1),
     )
-    with replacing(PAGE) as file:
-        file.write_text(page, encoding="utf-8")
-    print(f"{PAGE}: {len(page) / 1e6:.1f} MB")
-
-
-if __name__ == "__main__":
-    run(main)

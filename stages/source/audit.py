@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from stages.counts import LISTED, in_words
-from stages.manifest import LABELS, SPLITS
-from stages.organise import pixels
-from stages.params import Schema
+from stages.common.manifest import LABELS, SPLITS, in_words, pixels
+from stages.common.params import Schema
+from stages.source.counts import LISTED
 
 Level = Literal["error", "warn", "off"]
 
@@ -164,6 +163,13 @@ def copies(found: pd.DataFrame) -> pd.DataFrame:
     table = table[table["path"] != table["first_path"]]
     table = table.sort_values("conflict", ascending=False, kind="stable").head(LISTED)
     return table[["path", "first_path"]].reset_index(drop=True)
+
+
+def unreadable(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the images that cannot be decoded, and the reason: path, why, [at most 20]."""
+    rows = manifest[manifest["status"].str.startswith("unreadable: ")].head(LISTED)
+    why = rows["status"].str.removeprefix("unreadable: ")
+    return pd.DataFrame({"path": rows["path"], "why": why})
 
 
 def near_duplicates(in_use: pd.DataFrame, bits: int) -> tuple[dict[str, int], pd.DataFrame]:

@@ -1,14 +1,10 @@
 """How many images of each split, label and group there are, and why others are left out."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
-from stages.manifest import LABELS, SPLITS
-
-REASONS = ("unreadable", "duplicate", "not sampled")
-"""How the status of an image that is not used begins."""
+from stages.common.manifest import LABELS, SPLITS, left_out
 
 LISTED = 20
 """Rows of a table that could be as long as the data set."""
@@ -38,16 +34,6 @@ def count(
             "largest": {name: _by_label(in_use[in_use["group"] == name]) for name in largest},
         },
     }
-
-
-def left_out(manifest: pd.DataFrame, reasons: Iterable[str] = REASONS) -> dict[str, int]:
-    """Return how many images of `manifest` are not used, by reason."""
-    return {reason: int(manifest["status"].str.startswith(reason).sum()) for reason in reasons}
-
-
-def in_words(numbers: dict[str, int]) -> str:
-    """Return `numbers` by name as a list, such as `3 unreadable, 1 duplicate`."""
-    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in numbers.items())
 
 
 def _by_label(table: pd.DataFrame) -> dict[str, dict[str, int]]:

@@ -1,16 +1,6 @@
-"""source: find every image of the data set and decide what it is used for.
+"""The images of a data set, and what each of them is used for."""
 
-In:  the zip, tar or folder that `source.path` names.
-Out: data/manifest.csv, one row an image; the audit of the data set: reports/data.json for programs,
-     reports/data.md for people, and the pictures of that page in reports/data.
-
-No image is copied. The manifest says where each one lies, which split and label it belongs to,
-and whether it is used or why not.
-"""
-
-import json
 import re
-import sys
 import warnings
 from collections.abc import Collection, Iterable
 from itertools import chain
@@ -21,22 +11,15 @@ import pandas as pd
 from PIL import Image
 from pydantic import Field, field_validator, model_validator
 
-from stages.audit import AuditParams, audit
-from stages.command import InputError, command_line, run
-from stages.counts import count, in_words, left_out
-from stages.data_page import page, pictures, thumbnails, wanted_paths
-from stages.files import naming, replacing
-from stages.find import DataSet, Found, LabelFolders, OnUnreadable
-from stages.layout import groups_of
-from stages.manifest import COLUMNS, LABELS, MANIFEST, SPLITS
-from stages.organise import Samples, carve, mark_duplicates, pixels, take_samples, used
-from stages.parallel import add_processes_option
-from stages.params import Schema, read_block
-from stages.pixels import DecodeParams
-
-REPORT = Path("reports/data.json")
-PAGE = Path("reports/data.md")
-PICTURES = Path("reports/data")
+from stages.common.command import InputError
+from stages.common.manifest import COLUMNS, LABELS, SPLITS, in_words, left_out, pixels, used
+from stages.common.params import Schema
+from stages.images.find import DataSet, Found, LabelFolders, OnUnreadable
+from stages.images.layout import groups_of
+from stages.images.pixels import DecodeParams
+from stages.source.audit import AuditParams
+from stages.source.organise import Samples, carve, mark_duplicates, take_samples
+from stages.source.thumbnails import thumbnails
 
 
 class SourceParams(Schema):
@@ -159,47 +142,3 @@ class Images:
                 f"source.duplicates: {example.iloc[1]} has the pixels of {example.iloc[0]}, "
                 f"and so on, {copies.sum()} in all; set it to 'drop' to leave such images out"
             )
-
-
-def main() -> None:
-    parser = command_line("stages.source", __doc__)
-    add_processes_option(parser)
-    processes = parser.parse_args().processes
-    params, decoding = read_block("source", SourceParams), read_block("decode", DecodeParams)
-    images = Images(params, decoding, processes)
-    found = images.read()
-    manifest = images.organise(found.images)
-    result = audit(
-        found.images, manifest, params.audit, params.group_pattern is not None, params.seed
-    )
-    for finding in result.findings:
-        text = f"source.audit.{finding.name}: {finding.message}"
-        if finding.level == "error":
-            raise InputError(f"{text}; `warn` instead of `error` goes on and shows them in {PAGE}")
-        print(f"warning: {text}", file=sys.stderr)
-    counts = count(found.images, manifest, found.passed_over)
-    report = counts | result.numbers | {"findings": [f._asdict() for f in result.findings]}
-    shown = images.thumbnails(wanted_paths(manifest, result.near_pairs))
-    with (
-        replacing(MANIFEST) as manifest_file,
-        replacing(REPORT) as report_file,
-        replacing(PAGE) as page_file,
-        replacing(PICTURES) as folder,
-    ):
-        with naming(MANIFEST):
-            manifest.to_csv(manifest_file, index=False, lineterminator="\n")
-        with naming(REPORT):
-            report_file.write_text(json.dumps(report, indent=2) + "\n")
-        with naming(PAGE):
-            text = page(params.path, manifest, counts, result)
-            page_file.write_text(text, encoding="utf-8")
-        with naming(PICTURES):
-            folder.mkdir()
-            for name, picture in pictures(manifest, result.near_pairs, shown).items():
-                picture.save(folder / name)
-    for split, labels in counts["used"].items():
-        print(f"{split}: {labels['REAL']} REAL, {labels['FAKE']} FAKE")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -8,9 +8,9 @@ from pydantic import Field
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from stages.command import InputError
-from stages.manifest import LABELS, SPLITS
-from stages.params import Schema
+from stages.common.command import InputError
+from stages.common.manifest import LABELS, SPLITS, pixels, used
+from stages.common.params import Schema
 
 MOST_FOLDS = 20
 """Shares of groups are rounded to a fraction with at most this denominator."""
@@ -22,19 +22,6 @@ class Samples(Schema):
     train: int | None = Field(None, ge=2, description="training images to use; null: all")
     validation: int | None = Field(None, ge=2, description="validation images to use; null: all")
     test: int | None = Field(None, ge=2, description="test images to use; null: all")
-
-
-def used(manifest: pd.DataFrame, split: str, label: str) -> pd.Series:
-    """Return which rows are images of `split` and `label` that are used: bool."""
-    return (
-        (manifest["split"] == split) & (manifest["label"] == label) & (manifest["status"] == "used")
-    )
-
-
-def pixels(manifest: pd.DataFrame) -> pd.Series:
-    """Return a key that two images share exactly when their size and all their pixels agree."""
-    size = manifest["width"].astype(str) + "x" + manifest["height"].astype(str)
-    return size + ":" + manifest["sha256"]
 
 
 def mark_duplicates(manifest: pd.DataFrame) -> pd.DataFrame:

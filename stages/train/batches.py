@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from stages.arrays import Split, expect_random_reads, read
-from stages.runtime import tf
+from stages.common.arrays import Split, expect_random_reads, read
+from stages.networks.runtime import tf
 
 
 class Order:

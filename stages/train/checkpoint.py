@@ -17,10 +17,10 @@ import h5py
 import keras
 import numpy as np
 
-from stages.arrays import Split, read
-from stages.config import ModelConfig
-from stages.files import replacing
-from stages.runtime import tf
+from stages.common.arrays import Split, read
+from stages.common.files import replacing
+from stages.networks.config import ModelConfig
+from stages.networks.runtime import tf
 
 CHECKPOINTS = Path("checkpoints")
 LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "pillow")

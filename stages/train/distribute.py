@@ -9,10 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from stages.checkpoint import state
-from stages.command import InputError
-from stages.config import ModelConfig, UnfitError
-from stages.runtime import tf
+from stages.common.command import InputError
+from stages.networks.config import ModelConfig
+from stages.networks.runtime import tf
+from stages.train.checkpoint import state
+from stages.train.unfit import UnfitError
 
 EXAMPLE = (
     '{"cluster": {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}, '
@@ -95,7 +96,7 @@ def share(strategy: tf.distribute.Strategy, model: keras.Model, epochs: int, ori
     """Give every worker the first one's state of `model`; return the first one's `epochs`.
 
     Raises:
-        UnfitError: the first one's `origin`, see `stages.checkpoint`, is another one.
+        UnfitError: the first one's `origin`, see `stages.train.checkpoint`, is another one.
     """
     variables = state(model)
     of_origin = int(origin[:15], 16)

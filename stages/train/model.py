@@ -1,36 +1,20 @@
-"""train: fit one variant's network.
-
-In:  configs/<variant>.yaml, data/processed/train and data/processed/validation.
-Out: models/<variant>.h5 and its training curves, plots/training/<variant>.csv.
-
-Killed at any moment, it goes on from its last finished epoch the next time, with the same bytes in
-the end; until then, checkpoints/<variant>.h5 holds that state.
-"""
+"""The network of one variant, and how it is fitted."""
 
 import math
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from stages.arrays import Split, load_split
-from stages.augment import augment
-from stages.batches import Order, dataset
-from stages.checkpoint import CHECKPOINTS, Checkpoint, origin
-from stages.command import InputError, command_line, run
-from stages.config import ModelConfig, UnfitError
-from stages.distribute import (
-    DistributedModel,
-    is_chief,
-    naming_lost_workers,
-    share,
-    strategy_for,
-)
-from stages.files import replacing
-from stages.network import build
-from stages.params import read_yaml, validate
-from stages.runtime import configure, keras, start, tf
+from stages.common.arrays import Split
+from stages.networks.config import ModelConfig
+from stages.networks.runtime import keras, tf
+from stages.train.augment import augment
+from stages.train.batches import Order, dataset
+from stages.train.checkpoint import Checkpoint
+from stages.train.distribute import DistributedModel, share
+from stages.train.network import build
+from stages.train.unfit import UnfitError
 
 STEPS_PER_EXECUTION = 32
 """Steps that run before Python looks again: a small network's step is shorter than that look."""
@@ -186,41 +170,3 @@ def _optimizer(config: ModelConfig, steps: int) -> keras.optimizers.Optimizer:
             },
         }
     )
-
-
-def main() -> None:
-    parser = command_line("stages.train", __doc__)
-    parser.add_argument("variant", help="a name in configs/, without .yaml")
-    variant = parser.parse_args().variant
-    config_file = Path("configs") / f"{variant}.yaml"
-    config = validate(ModelConfig, read_yaml(config_file), str(config_file))
-    train, validation = load_split("train"), load_split("validation")
-    configure(config.threads, config.instruction_set)
-    try:
-        with naming_lost_workers(config):
-            strategy = strategy_for(config)
-            start(config.seed)
-            model = CNNModel(config, train.images.shape[1:], strategy)
-            _train_and_write(model, train, validation, variant)
-    except UnfitError as error:
-        raise InputError(f"{config_file}: {error}") from None
-
-
-def _train_and_write(model: CNNModel, train: Split, validation: Split, variant: str) -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        # Of several workers, only the first one's outputs are kept.
-        root = Path() if is_chief(model.config) else Path(scratch)
-        file_path, curves_path = (
-            root / f"models/{variant}.h5",
-            root / f"plots/training/{variant}.csv",
-        )
-        with replacing(file_path) as file, replacing(curves_path) as curves:
-            kept = root / CHECKPOINTS / f"{variant}.h5"
-            checkpoint = Checkpoint(kept, origin(model.config, train, validation), curves)
-            model.fit(train, validation, curves, checkpoint)
-            model.save(file)
-        checkpoint.remove()
-
-
-if __name__ == "__main__":
-    run(main)

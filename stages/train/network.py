@@ -2,7 +2,8 @@
 
 import keras
 
-from stages.config import ConvLayer, ModelConfig, UnfitError
+from stages.networks.config import ConvLayer, ModelConfig
+from stages.train.unfit import UnfitError
 
 MOMENTUM = 0.9
 """Of the statistics of batch normalisation: after a short training, Keras's 0.99 would leave too

@@ -37,7 +37,7 @@ def test_hooks_check_commits_and_take_data_along(
 
     _, everything = GUIDE.follow("Check what is committed", clone)
     assert "Failed" not in everything
-    (clone.root / "stages/bad.py").write_text("import os\n\n\nnumber: str = 1\n")
+    (clone.root / "stages/train/bad.py").write_text("import os\n\n\nnumber: str = 1\n")
     (clone.root / "bad.yaml").write_text("a: [1\n")
     (clone.root / "large.txt").write_text("line\n" * 200_000)
     workflow = clone.root / ".github/workflows/test.yaml"
@@ -78,7 +78,7 @@ def test_hooks_check_commits_and_take_data_along(
     fresh.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
     fresh.run("dvc", "pull", "models/base.h5")
 
-    (clone.root / "stages/configure.py").open("a").write("# another comment\n")
+    (clone.root / "stages/configure/resolve.py").open("a").write("# another comment\n")
     clone.run("git", "commit", "--all", "--quiet", "-m", "stale")
     status, said = git(clone, "push", "origin", "HEAD", check=False)
     assert status == 1

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.params import read_yaml
+from stages.common.params import read_yaml
 from tests.guides import servers
 from tests.guides.guide import Guide
 from tests.helpers import REPOSITORY, Project, edit_params, stages_run

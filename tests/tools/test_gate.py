@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages.command import InputError
-from stages.params import validate
+from stages.common.command import InputError
+from stages.common.params import validate
 from tests.helpers import REPOSITORY, Project
 from tools.gate import (
     Check,
@@ -20,7 +20,7 @@ from tools.gate import (
     to_markdown,
     tolerances,
 )
-from tools.revisions import Revision
+from tools.review.revisions import Revision
 
 KNOWN = ["accuracy", "roc_auc", "loss", "accuracy_perturbed"]
 

@@ -34,12 +34,16 @@ def test_a_clone_with_no_or_a_part_of_the_data_tells_whether_the_lock_is_current
     assert checked(clone) == current
 
     # What Git should hold, but somebody forgot.
-    for path in ("stages/perturb.py", "metrics/sgd.json", "models/base.md"):
+    for path in ("metrics/sgd.json", "models/base.md"):
         (clone.root / path).unlink()
         result = clone.run("python", "-m", "tools.lock", check=False)
         assert result.returncode == 1
         assert result.stderr == f"error: {path}: missing, and not kept by DVC; commit it to Git\n"
         clone.run("git", "restore", path)
+    (clone.root / "stages/networks/perturb.py").unlink()
+    status, text = checked(clone)
+    assert (status, "stages train@base, train@sgd" in text) == (1, True), "a folder is an input"
+    clone.run("git", "restore", "stages")
     lock = (clone.root / "dvc.lock").read_text()
     (clone.root / "dvc.lock").write_text("<<<<<<< HEAD\n" + lock)
     result = clone.run("python", "-m", "tools.lock", check=False)
@@ -58,7 +62,7 @@ def test_a_clone_with_no_or_a_part_of_the_data_tells_whether_the_lock_is_current
     assert "stage evaluate@sgd would run" in text
 
     clone.run("dvc", "checkout", "--force")
-    (clone.root / "stages/train.py").open("a").write("# another comment\n")
+    (clone.root / "stages/train/model.py").open("a").write("# another comment\n")
     status, text = checked(clone)
     assert status == 1
     assert text.startswith(

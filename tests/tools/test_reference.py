@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from stages.params import Schema, read_yaml
+from stages.common.params import Schema, read_yaml
 from tests.helpers import REPOSITORY
 from tools.reference import PAGE, Parameter, page, parameters, readers
 

@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 from tests.helpers import Project
-from tools import verify as module
-from tools.machine import facts
-from tools.verify import first_epoch, first_tensor, read_record, record
+from tools.repro import record as module
+from tools.repro.machine import facts
+from tools.repro.record import read_record, record
+from tools.verify import first_epoch, first_tensor
 
 VERIFY = ("python", "-m", "tools.verify")
 
@@ -146,7 +147,7 @@ def test_other_bytes_are_not(project: Project) -> None:
 def test_what_cannot_be_verified_is_one_line(project: Project, change: str, message: str) -> None:
     changes: dict[str, Any] = {
         "no model": lambda: (project.root / "models/base.h5").write_text("another"),
-        "not committed": lambda: (project.root / "stages/train.py").open("a").write("#\n"),
+        "not committed": lambda: (project.root / "stages/train/model.py").open("a").write("#\n"),
         "no lock": (project.root / "dvc.lock").unlink,
     }
     changes.get(change, lambda: None)()

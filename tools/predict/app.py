@@ -11,14 +11,14 @@ import pandas as pd
 import streamlit as st
 from starlette.formparsers import MultiPartParser
 
-from stages.command import InputError
-from stages.params import read_block
-from stages.pixels import DecodeParams, UnreadableImageError, decode, require_size
-from stages.preprocess import Preprocess, PreprocessParams
-from stages.runtime import tf
-from tools.detector import Detector, best_on_validation, trained_variants
-from tools.predict import caveat
-from tools.views import views
+from stages.common.command import InputError
+from stages.common.params import read_block
+from stages.images.pixels import DecodeParams, UnreadableImageError, decode, require_size
+from stages.networks.runtime import tf
+from stages.preprocess.resize import Preprocess, PreprocessParams
+from tools.predict.detector import Detector, best_on_validation, trained_variants
+from tools.predict.rows import caveat
+from tools.predict.views import views
 
 PREVIEW = (512, 512)  # the most pixels of an upload that are sent back, width and height
 

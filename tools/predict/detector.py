@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stages.calibration import read_calibration
-from stages.classifier import Classifier, EvaluateParams
-from stages.command import InputError
-from stages.evaluate import EvaluateModel
-from stages.gallery import overlay
-from stages.manifest import LABELS
-from stages.params import read_block
-from stages.preprocess import Preprocess
-from stages.runtime import set_up
-from tools.views import Views
+from stages.common.command import InputError
+from stages.common.manifest import LABELS
+from stages.common.params import read_block
+from stages.evaluate.calibrated_model import EvaluateModel
+from stages.evaluate.calibration import read_calibration
+from stages.evaluate.classifier import Classifier, EvaluateParams
+from stages.evaluate.gallery import overlay
+from stages.networks.runtime import set_up
+from stages.preprocess.resize import Preprocess
+from tools.predict.views import Views
 
 MODELS = Path("models")
 CURVES = Path("plots/training")

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stages.arrays import PROCESSED, load_split, read
-from stages.command import InputError
-from stages.files import naming, replacing
-from stages.markdown import table
-from stages.statistics import mcnemar_exact
-from stages.summary import p_in_words
-from tools.revisions import Revision
+from stages.common.arrays import PROCESSED, load_split, read
+from stages.common.command import InputError
+from stages.common.files import naming, replacing
+from stages.compare.summary import p_in_words
+from stages.evaluate.statistics import mcnemar_exact
+from stages.pages.markdown import table
+from tools.review.revisions import Revision
 
 SHOWN = 8
 """Images of each variant, at most."""

@@ -18,11 +18,11 @@ from dvc.repo import Repo
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from stages.command import InputError
-from stages.configure import CONFIGS
-from stages.manifest import MANIFEST, read_used
-from stages.params import PARAMS_FILE, read_yaml
-from stages.statistics import SIGNIFICANCE, Interval, mcnemar_exact, mean_interval
+from stages.common.command import InputError
+from stages.common.manifest import MANIFEST, read_used
+from stages.common.params import PARAMS_FILE, read_yaml
+from stages.evaluate.statistics import SIGNIFICANCE, Interval, mcnemar_exact, mean_interval
+from stages.networks.config import CONFIGS
 
 WORKSPACE = "workspace"
 METRICS = Path("metrics")

@@ -1,32 +1,20 @@
-"""Compare the workspace with a revision, as Markdown for a pull request.
+"""The Markdown page of a review, section by section."""
 
-Of the parameters, the metrics, and each test image's verdict it says what changed, and whether
-dvc.lock matches the code. In a fresh clone, this fetches all that it reads of the workspace (files
-before stages: DVC passes over a file that is named after a stage):
-
-    dvc pull data/manifest.csv data/processed/test evaluate
-
-What it needs of the revision comes from DVC's cache or, without being kept, from DVC's remote; what
-neither has is named.
-"""
-
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from stages.command import InputError, command_line, run
-from stages.manifest import MANIFEST
-from stages.markdown import code, table
-from stages.statistics import SIGNIFICANCE, holm
-from stages.summary import describe_changes, p_in_words
-from stages.verdicts import BETTER, NO_EVIDENCE, WORSE
-from tools import revisions
-from tools.lock import is_committed, lock_in_words, stages_to_run
-from tools.revisions import Revision
-from tools.verdicts import verdicts_section
+from stages.common.command import InputError
+from stages.common.manifest import MANIFEST
+from stages.compare.summary import describe_changes, p_in_words
+from stages.compare.verdicts import BETTER, NO_EVIDENCE, WORSE
+from stages.evaluate.statistics import SIGNIFICANCE, holm
+from stages.pages.markdown import code, table
+from tools.review import revisions
+from tools.review.changed_verdicts import verdicts_section
+from tools.review.revisions import Revision
 
 UNCHANGED, NOT_TESTED = "unchanged", "not tested"
 METRICS = {
@@ -281,34 +269,3 @@ def review(old: Revision, new: Revision, lock: str, pictures: Path, link: str | 
             *sections,
         ]
     )
-
-
-def main() -> None:
-    parser = command_line("tools.review", __doc__)
-    parser.add_argument("revision", nargs="?", metavar="REV", help="default: the main branch")
-    parser.add_argument(
-        "--pictures",
-        type=Path,
-        default=Path("reports/review"),
-        metavar="DIR",
-        help="folder to write pictures of images with another verdict to (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--link",
-        metavar="URL",
-        help="link to a page that has the pictures instead of showing them, as a comment cannot",
-    )
-    arguments = parser.parse_args()
-    old = revisions.read_commit(*revisions.find(arguments.revision))
-    new = revisions.read(revisions.WORKSPACE, Path())
-    stages = stages_to_run()
-    lock = lock_in_words(stages, is_committed())
-    if stages:
-        lock += " Until then the numbers below may be of other code."
-    page = review(old, new, lock, arguments.pictures, arguments.link)
-    # In one piece: a reader such as `head` may be gone by the second.
-    sys.stdout.write(page + "\n")
-
-
-if __name__ == "__main__":
-    run(main)

@@ -12,12 +12,13 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from markdown_it import MarkdownIt
 
-from stages import calibration, card
-from stages.calibration import Calibration
-from stages.command import InputError
-from stages.perturb import RobustnessParams, perturbations
-from tests.helpers import REPOSITORY, default_block, edit_params
-from tests.stages.test_report import cells
+from stages.card.contents import KINDS
+from stages.common.command import InputError
+from stages.evaluate import calibration
+from stages.evaluate.calibration import Calibration
+from stages.evaluate.robustness import RobustnessParams, perturbations
+from tests.helpers import REPOSITORY, default_block, edit_params, run_stage
+from tests.stages.report.test_page import cells
 
 INPUTS = (
     "params.yaml",
@@ -37,7 +38,7 @@ EXTERNAL = {
 
 
 @pytest.fixture
-def write(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+def write(workspace: Path) -> Callable[[], str]:
     """A function that writes the card of `base`, from this repository's results, and returns it."""
     for name in INPUTS:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
@@ -45,10 +46,9 @@ def write(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]
     Path("models").mkdir()
     Path("models/base.h5").write_bytes(b"a network")
     calibration.write(Calibration(temperature=2.5, threshold=0.25), Path("models/base.json"))
-    monkeypatch.setattr("sys.argv", ["stages.card", "base"])
 
     def write_card() -> str:
-        card.main()
+        run_stage("card", "base")
         return Path("models/base.md").read_text(encoding="utf-8")
 
     return write_card
@@ -150,7 +150,7 @@ def test_calibration_that_made_things_worse_is_told(write: Callable[[], str]) ->
 def test_every_kind_of_perturbation_has_its_words() -> None:
     params = default_block("robustness", RobustnessParams)
     kinds = {kind.lower() for kind, *_ in perturbations(params)} - {"none"}
-    assert set(card.KINDS) == kinds
+    assert set(KINDS) == kinds
 
 
 def test_the_configuration_is_whole(write: Callable[[], str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.arrays import load_split, read
+from stages.common.arrays import load_split, read
 
 
 def resident(file: Path) -> int:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.command import InputError
-from stages.files import naming, replacing
+from stages.common.command import InputError
+from stages.common.files import naming, replacing
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

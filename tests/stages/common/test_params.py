@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from dvc.utils.serialize import load_yaml
 
-from stages.command import InputError
-from stages.find import LabelFolders
-from stages.params import read_block, read_value, read_yaml
+from stages.common.command import InputError
+from stages.common.params import read_block, read_value, read_yaml
+from stages.images.find import LabelFolders
 
 
 @pytest.mark.parametrize(

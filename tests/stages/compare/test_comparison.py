@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import statistics
-from stages.comparison import compare_models, compare_runs, models_of
-from stages.verdicts import in_words
+from stages.compare.comparison import compare_models, compare_runs, models_of
+from stages.compare.verdicts import in_words
+from stages.evaluate import statistics
 
 
 def right(images: int, *ranges: tuple[int, int]) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from stages.curves import calibration, confusion, precision_recall, roc, training
+from stages.compare.curves import calibration, confusion, precision_recall, roc, training
 
 
 def predictions(variant: str, labels: str, logits: list[float]) -> pd.DataFrame:

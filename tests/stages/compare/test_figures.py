@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from stages import curves, figures
-from stages.gallery import KINDS
+from stages.compare import curves, figures
+from stages.evaluate.gallery import KINDS
 
 NUMBERS = [1, 7, 12]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.command import InputError
-from stages.compare import is_right, read_metrics, read_tables
+from stages.common.command import InputError
+from stages.compare.results import is_right, read_metrics, read_tables
 
 
 def test_metrics_are_a_row_a_variant(workspace: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from stages.summary import (
+from stages.compare.summary import (
     changes_in_words,
     describe_changes,
     models_table,

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from stages.command import InputError
-from stages.configure import merge, resolve
-from stages.params import read_yaml
+from stages.common.command import InputError
+from stages.common.params import read_yaml
+from stages.configure.resolve import merge, resolve
 from tests.helpers import REPOSITORY
 
 PARAMS: dict[str, Any] = read_yaml(REPOSITORY / "params.yaml")

@@ -10,8 +10,15 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
-from stages.calibration import Calibration, fit, log_loss, probabilities, read_calibration, write
-from stages.command import InputError
+from stages.common.command import InputError
+from stages.evaluate.calibration import (
+    Calibration,
+    fit,
+    log_loss,
+    probabilities,
+    read_calibration,
+    write,
+)
 
 
 def drawn(temperature: float, images: int = 2000) -> tuple[np.ndarray, np.ndarray]:

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from stages.classifier import Classifier
-from stages.command import InputError
-from stages.runtime import keras
-from stages.train import CNNModel
-from tests.stages.test_train import config, random_split
+from stages.common.command import InputError
+from stages.evaluate.classifier import Classifier
+from stages.networks.runtime import keras
+from stages.train.model import CNNModel
+from tests.stages.train.test_model import config, random_split
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stages.gallery import choose, overlay, read_gallery, write_gallery
+from stages.evaluate.gallery import choose, overlay, read_gallery, write_gallery
 
 
 def predictions(*rows: tuple[str, str, float]) -> pd.DataFrame:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.grad_cam import _last_maps, heat_maps
-from stages.runtime import keras
-from stages.train import CNNModel
-from tests.stages.test_train import config, random_split
+from stages.evaluate.grad_cam import _last_maps, heat_maps
+from stages.networks.runtime import keras
+from stages.train.model import CNNModel
+from tests.stages.train.test_model import config, random_split
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

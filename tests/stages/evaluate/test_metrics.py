@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import evaluate
-from stages.arrays import Split
-from stages.calibration import Calibration, read_calibration
-from stages.classifier import Classifier
-from stages.command import InputError
-from stages.evaluate import EvaluateModel, measure, recall_at
-from stages.manifest import COLUMNS
-from stages.runtime import keras
-from stages.train import CNNModel
-from tests.helpers import REPOSITORY, edit_params
-from tests.stages.test_classifier import SMALL, saved
-from tests.stages.test_train import config, random_split
+from stages.common.arrays import Split
+from stages.common.command import InputError
+from stages.common.manifest import COLUMNS
+from stages.evaluate.calibrated_model import EvaluateModel
+from stages.evaluate.calibration import Calibration, read_calibration
+from stages.evaluate.classifier import Classifier
+from stages.evaluate.metrics import measure, recall_at
+from stages.networks.runtime import keras
+from stages.train.model import CNNModel
+from tests.helpers import REPOSITORY, edit_params, run_stage
+from tests.stages.evaluate.test_classifier import SMALL, saved
+from tests.stages.train.test_model import config, random_split
 
 AS_TRAINED = Calibration(temperature=1.0, threshold=0.5)
 
@@ -204,12 +204,11 @@ def project(by_brightness: Path, workspace: Path, monkeypatch: pytest.MonkeyPatc
     (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
     (workspace / "models").mkdir()
     by_brightness.rename(workspace / "models/base.h5")
-    monkeypatch.setattr("sys.argv", ["evaluate", "base"])
     return workspace
 
 
 def test_what_is_written_fits_together(project: Path) -> None:
-    evaluate.main()
+    run_stage("evaluate", "base")
     predictions = pd.read_csv("data/predictions/base.csv")
     assert list(predictions.columns) == ["path", "label", "logit", "p_fake", "verdict"]
     assert list(predictions["path"]) == ["0.png", "2.png", "3.png", "4.png"], "the ones used"
@@ -230,7 +229,7 @@ def test_changed_images_are_measured_with_the_same_calibration(project: Path) ->
     """Blur changes nothing about images of one colour, and there are no others."""
     levels = {"jpeg_quality": [], "blur_sigma": [1.0], "noise_sigma": [], "downscale_to": [4, 8]}
     edit_params(project, {f"robustness.{name}": value for name, value in levels.items()})
-    evaluate.main()
+    run_stage("evaluate", "base")
     rows = pd.read_csv("plots/robustness/base.csv")
     assert rows["kind"].tolist() == ["none", "blur", "downscale"]
     assert rows["accuracy"].tolist() == [0.75] * 3
@@ -247,7 +246,7 @@ def test_changed_images_are_measured_with_the_same_calibration(project: Path) ->
 def test_other_images_are_measured_where_there_are_any(project: Path) -> None:
     labels = np.array([0, 0, 1, 1, 1], np.uint8)
     write_split(project / "data/external", Split(grey(80, 90, 95, 112, 130), labels))
-    evaluate.main()
+    run_stage("evaluate", "base")
     metrics = json.loads(Path("metrics/robustness/base.json").read_text())
     assert metrics["external_images"] == 5
     assert metrics["external_accuracy"] == 0.8, "95 is called REAL"
@@ -259,7 +258,7 @@ def test_a_manifest_of_other_images_is_refused_and_nothing_is_written(project: P
     manifest = pd.read_csv("data/manifest.csv")
     manifest.assign(status="used").to_csv("data/manifest.csv", index=False)
     with pytest.raises(InputError, match=r"manifest\.csv and data/processed/test differ; run"):
-        evaluate.main()
+        run_stage("evaluate", "base")
     assert not Path("metrics").exists()
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stages.reliability import expected_calibration_error, reliability
+from stages.evaluate.reliability import expected_calibration_error, reliability
 
 
 def test_the_diagram_and_the_error_of_six_images_by_hand() -> None:

@@ -7,15 +7,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import evaluate
-from stages.calibration import Calibration
-from stages.classifier import Classifier
-from stages.perturb import RobustnessParams, blur, jpeg, noise
-from stages.robustness import measure, of_external, scores, summary, under_perturbations
+from stages.common.command import InputError
+from stages.evaluate import metrics
+from stages.evaluate.calibration import Calibration
+from stages.evaluate.classifier import Classifier
+from stages.evaluate.robustness import (
+    RobustnessParams,
+    measure,
+    of_external,
+    perturbations,
+    scores,
+    summary,
+    under_perturbations,
+)
+from stages.networks.perturb import blur, downscale, jpeg, noise
 from tests.helpers import default_block
-from tests.stages.test_classifier import saved
-from tests.stages.test_perturb import NONE
-from tests.stages.test_train import random_split
+from tests.stages.evaluate.test_classifier import saved
+from tests.stages.networks.test_perturb import scenes
+from tests.stages.train.test_model import random_split
 
 LEVELS: dict[str, Any] = {
     "jpeg_quality": [50],
@@ -23,6 +32,72 @@ LEVELS: dict[str, Any] = {
     "noise_sigma": [8, 16],
     "downscale_to": [16],
 }
+NONE: dict[str, Any] = {
+    "jpeg_quality": [],
+    "blur_sigma": [],
+    "noise_sigma": [],
+    "downscale_to": [],
+}
+
+
+def test_every_kind_and_level_comes_once_after_the_one_that_changes_nothing() -> None:
+    params = default_block(
+        "robustness", RobustnessParams, jpeg_quality=[90, 10], blur_sigma=[1], noise_sigma=[0.5, 8],
+        downscale_to=[16], seed=3,
+    )  # fmt: skip
+    found = list(perturbations(params))
+    assert [(kind, level) for kind, level, _ in found] == [
+        ("none", 0), ("JPEG", 90), ("JPEG", 10), ("blur", 1), ("noise", 0.5), ("noise", 8),
+        ("downscale", 16),
+    ]  # fmt: skip
+    images = scenes()
+    np.testing.assert_array_equal(found[0].change(images), images)
+    expected = [
+        jpeg(images, 90), jpeg(images, 10), blur(images, 1), noise(images, 0.5, seed=3),
+        noise(images, 8, seed=3), downscale(images, 16),
+    ]  # fmt: skip
+    for perturbation, changed in zip(found[1:], expected, strict=True):
+        np.testing.assert_array_equal(perturbation.change(images), changed)
+
+
+def test_without_levels_only_the_unchanged_images_are_left() -> None:
+    params = default_block("robustness", RobustnessParams, **NONE)
+    assert [perturbation.kind for perturbation in perturbations(params)] == ["none"]
+
+
+def test_images_go_in_and_come_out_as_bytes_and_are_left_alone() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 40, 3)).astype(np.uint8)
+    before = images.copy()
+    images.flags.writeable = False
+    for kind, _, change in perturbations(default_block("robustness", RobustnessParams)):
+        changed = change(images)
+        assert changed.dtype == np.uint8
+        assert changed.shape == images.shape
+        np.testing.assert_array_equal(changed[1:], change(images[1:]), err_msg="others matter")
+        assert (kind == "none") == np.array_equal(changed, images)
+    np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"jpeg_quality": [0]}, r"jpeg_quality\.0: must be greater than or equal to 1, found 0"),
+        ({"jpeg_quality": [101]}, r"jpeg_quality\.0: must be less than or equal to 100, found 101"),
+        ({"jpeg_quality": [9.5]}, r"jpeg_quality\.0: .*integer, found 9\.5"),
+        ({"blur_sigma": [0.3, 0]}, r"blur_sigma\.1: must be greater than 0, found 0"),
+        ({"noise_sigma": 2}, r"noise_sigma: must be a valid list, found 2"),
+        ({"downscale_to": [0]}, r"downscale_to\.0: must be .*, found 0"),
+        ({"seed": -1}, r"seed: must be greater than or equal to 0, found -1"),
+        ({"jpg": []}, r"jpg: unknown key; did you mean 'jpeg_quality'\?"),
+        ({"noise_sigma": [2, 4, 2.0]}, r"noise_sigma: 2\.0 is there twice"),
+    ],
+)
+def test_levels_that_cannot_be_are_refused_in_one_sentence(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=rf"^robustness.{message}$") as refused:
+        default_block("robustness", RobustnessParams, **changes)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.fixture
@@ -94,7 +169,7 @@ def test_the_unchanged_images_have_evaluates_metrics(classifier: Classifier) -> 
     fitted = Calibration(temperature=2.0, threshold=0.4)
     params = default_block("robustness", RobustnessParams, **LEVELS)
     clean = under_perturbations(classifier, fitted, split, params).iloc[0]
-    expected = evaluate.measure(split.labels, logits, fitted)
+    expected = metrics.measure(split.labels, logits, fitted)
     assert list(clean.index) == ["kind", "level", "accuracy", "accuracy_at_threshold", "roc_auc"]
     for name in ("accuracy", "accuracy_at_threshold", "roc_auc"):
         assert clean[name] == expected[name]
@@ -105,7 +180,7 @@ def test_other_images_have_evaluates_metrics(classifier: Classifier) -> None:
     logits = classifier.logits(split.images)
     fitted = Calibration(temperature=2.0, threshold=0.4)
     found = of_external(split.labels, logits, fitted)
-    expected = evaluate.measure(split.labels, logits, fitted)
+    expected = metrics.measure(split.labels, logits, fitted)
     assert found.pop("external_images") == 10
     assert len(found) == 5
     for name, value in found.items():

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest, ttest_ind
 from statsmodels.stats.proportion import proportion_confint
 
-from stages.statistics import (
+from stages.evaluate.statistics import (
     Interval,
     accuracy_interval,
     holm,

@@ -10,13 +10,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from stages import external
-from stages.arrays import EXTERNAL, Split, load_folder
-from stages.command import InputError, run
-from stages.manifest import MANIFEST
-from tests.helpers import REPOSITORY, edit_params, flat, png, small_data_set, write_zip
-from tests.stages.test_archive import BAD as BAD_ARCHIVES
-from tests.stages.test_source import manifest_of
+from stages.common.arrays import EXTERNAL, Split, load_folder
+from stages.common.command import InputError, run
+from stages.common.manifest import MANIFEST
+from tests.helpers import REPOSITORY, edit_params, flat, png, run_stage, small_data_set, write_zip
+from tests.stages.images.test_archive import BAD as BAD_ARCHIVES
+from tests.stages.source.test_images import manifest_of
 
 Prepare = Callable[..., Split]
 
@@ -35,14 +34,13 @@ def finished(workspace: Path) -> Path:
 
 
 @pytest.fixture
-def prepare(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
+def prepare(finished: Path) -> Prepare:
     """Runs the stage on files as another data set; returns the arrays that it wrote."""
 
     def prepare(files: dict[str, bytes], *arguments: str, **changes: Any) -> Split:
         write_zip(finished / "other.zip", files)
         edit_params(finished, {"external.path": "other.zip", **changes})
-        monkeypatch.setattr("sys.argv", ["external", *arguments])
-        external.main()
+        run_stage("external", *arguments)
         return load_folder(EXTERNAL, "external")
 
     return prepare

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from stages.archive import list_files, read_files
-from stages.command import InputError
+from stages.common.command import InputError
+from stages.images.archive import list_files, read_files
 from tests.helpers import flat, write_zip
 
 FILES = {"b/two.png": b"22", "a/one.png": b"1", "a/d\u00e9j\u00e0/three.png": b"333"}

@@ -8,8 +8,8 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from stages.fingerprint import Fingerprint, fingerprint
-from stages.pixels import DecodeParams
+from stages.images.fingerprint import Fingerprint, fingerprint
+from stages.images.pixels import DecodeParams
 from tests.helpers import default_block, png
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from stages.command import InputError
-from stages.parallel import BATCH_BYTES, File, batches, in_order
+from stages.common.command import InputError
+from stages.images.parallel import BATCH_BYTES, File, batches, in_order
 
 
 def names(files: list[File]) -> list[str]:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.arrays import load_split
-from stages.command import InputError
-from stages.manifest import SPLITS, read_used
-from stages.pixels import DecodeParams
-from stages.preprocess import Preprocess, PreprocessParams
+from stages.common.arrays import load_split
+from stages.common.command import InputError
+from stages.common.manifest import SPLITS, read_used
+from stages.images.pixels import DecodeParams
+from stages.preprocess.resize import Preprocess, PreprocessParams
 from tests.helpers import default_block, png, small_data_set, write_zip
-from tests.stages.test_source import manifest_of
+from tests.stages.source.test_images import manifest_of
 
 
 def preprocess(processes: int | None = None, **changes: Any) -> Preprocess:

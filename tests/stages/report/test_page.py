@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages import report
-from stages.command import InputError
-from stages.gallery import KINDS, write_gallery
-from tests.helpers import png
+from stages.common.command import InputError
+from stages.evaluate.gallery import KINDS, write_gallery
+from stages.report import page
+from tests.helpers import png, run_stage
 
 
 def cells(markdown: str) -> list[list[str]]:
@@ -20,10 +20,10 @@ def cells(markdown: str) -> list[list[str]]:
     return [rows[0], *rows[2:]]
 
 
-def test_pictures_are_inside_the_page_and_headings_stand_deeper(tmp_path: Path) -> None:
+def test_pictures_are_inside_the_page_and_headings_stand_deeper() -> None:
     picture = png(np.zeros((1, 1, 3), np.uint8))
-    (tmp_path / "a.png").write_bytes(picture)
-    html = report.to_html("# Data\n\n![seen](a.png)\n\n| a |\n| --- |\n| 1 |\n", tmp_path, level=1)
+    text = "# Data\n\n![seen](data/a.png)\n\n| a |\n| --- |\n| 1 |\n"
+    html = page.to_html(text, {"data/a.png": picture}, level=1)
     assert "<h2>Data</h2>" in html
     encoded = base64.b64encode(picture).decode()
     assert f'src="data:image/png;base64,{encoded}"' in html
@@ -32,7 +32,7 @@ def test_pictures_are_inside_the_page_and_headings_stand_deeper(tmp_path: Path) 
 
 
 def test_what_a_file_name_holds_is_text() -> None:
-    html = report.to_html("`<script>alert(1)</script>` <b>bold</b>")
+    html = page.to_html("`<script>alert(1)</script>` <b>bold</b>")
     assert "<script>" not in html
     assert "<b>" not in html
 
@@ -43,13 +43,13 @@ def test_parameters_that_differ_have_a_row_each_and_only_those() -> None:
         "sgd": {"differs_in": {"optimizer": "sgd", "learning_rate": 0.01}},
         "slow": {"differs_in": {"learning_rate": 0.0001}},
     }
-    assert cells(report.differing_parameters(variants)) == [
+    assert cells(page.differing_parameters(variants)) == [
         ["parameter", "sgd", "slow"],
         ["`optimizer`", "sgd", ""],
         ["`learning_rate`", "0.01", "0.0001"],
     ]
     alone: dict[str, Any] = {"base": {"differs_in": {}}}
-    assert "same parameters" in report.differing_parameters(alone)
+    assert "same parameters" in page.differing_parameters(alone)
 
 
 def test_every_metric_of_every_variant_is_in_the_table() -> None:
@@ -57,7 +57,7 @@ def test_every_metric_of_every_variant_is_in_the_table() -> None:
         "base": {"metrics": {"accuracy": 0.7}, "robustness": {"external_accuracy": 0.6}},
         "sgd": {"metrics": {"accuracy": 0.65}, "robustness": {"external_accuracy": None}},
     }
-    assert cells(report.all_metrics(variants)) == [
+    assert cells(page.all_metrics(variants)) == [
         ["metric", "base", "sgd"],
         ["`accuracy`", "0.7000", "0.6500"],
         ["`external_accuracy`", "0.6000", ""],
@@ -71,13 +71,13 @@ def test_perturbed_accuracies_have_the_unchanged_images_once() -> None:
         [(variant, *row) for variant in ("sgd", "base") for row in levels],
         columns=["variant", "kind", "level", "accuracy"],
     )
-    assert cells(report.perturbed(table)) == [
+    assert cells(page.perturbed(table)) == [
         ["perturbation", "sgd", "base"],
         ["none", "0.700", "0.700"],
         ["JPEG 90", "0.690", "0.690"],
         ["blur 1.5", "0.500", "0.500"],
     ]
-    assert report.perturbed(table.head(0)) == "No perturbations are asked for."
+    assert page.perturbed(table.head(0)) == "No perturbations are asked for."
 
 
 def test_the_gallery_names_each_kind_even_without_an_example(tmp_path: Path) -> None:
@@ -86,13 +86,12 @@ def test_the_gallery_names_each_kind_even_without_an_example(tmp_path: Path) -> 
     )
     pixels = np.zeros((1, 4, 4, 3), np.uint8)
     write_gallery(tmp_path / "base", examples, pixels, np.zeros((1, 4, 4), np.float32))
-    shown = dict(report.gallery(tmp_path / "base"))
+    shown = dict(page.gallery(tmp_path / "base"))
     assert list(shown) == list(KINDS)
     assert [len(found) for found in shown.values()] == [0, 1, 0, 0]
     assert shown["true FAKE"][0]["heat"].startswith("data:image/png;base64,")
 
 
-def test_what_is_missing_is_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["stages.report"])
-    with pytest.raises(InputError, match=r"^reports/comparison\.json: No such file"):
-        report.main()
+def test_what_is_missing_is_named(workspace: Path) -> None:
+    with pytest.raises(InputError, match=r"^data/audit/copies\.csv: No such file"):
+        run_stage("report")

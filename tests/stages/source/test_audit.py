@@ -2,8 +2,6 @@
 
 import io
 import json
-import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +11,20 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 
-from stages.audit import Audit, AuditParams, audit, near_duplicates
-from stages.command import InputError
-from stages.data_page import thumbnails
-from stages.params import validate
-from stages.pixels import DecodeParams
-from stages.source import main
+from stages.common.command import InputError
+from stages.common.params import validate
+from stages.source.audit import Audit, AuditParams, audit, near_duplicates
 from tests.helpers import (
     REPOSITORY,
     data_set_with_copies,
-    default_block,
     edit_params,
     flat,
     png,
+    run_stage,
     small_data_set,
     write_zip,
 )
-from tests.stages.test_source import images
+from tests.stages.source.test_images import images
 
 COUNTS = {"train": 20, "validation": 6, "test": 8}
 LEVELS = {
@@ -266,40 +261,42 @@ def test_what_is_off_is_not_looked_for(tmp_path: Path) -> None:
     assert not {"near_duplicates", "short_cuts"} & set(result.numbers)
 
 
-@pytest.fixture
-def leaking(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with a training image that is in test, and one that is nearly there."""
+def leaking_data_set() -> dict[str, bytes]:
+    """Return files of which a training image is in test, and another is nearly there."""
     files = scenes()
     files["train/REAL/copy"] = files["test/REAL/000"]
     copy = Image.open(io.BytesIO(files["test/REAL/001"])).filter(ImageFilter.GaussianBlur(0.5))
     files["train/REAL/near|`1`"] = file_of(copy)
-    write_zip(workspace / "data.zip", files)
+    return files
+
+
+@pytest.fixture
+def leaking(workspace: Path) -> Path:
+    """A folder in which source can run, on such a data set."""
+    write_zip(workspace / "data.zip", leaking_data_set())
     (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
     edit_params(workspace, {"source.path": "data.zip"})
-    monkeypatch.setattr("sys.argv", ["source"])
     return workspace
 
 
 def test_an_error_stops_and_writes_nothing(leaking: Path) -> None:
     edit_params(leaking, {"source.audit.near_duplicates": "error"})
     with pytest.raises(InputError, match=r"source\.audit\.near_duplicates: images that differ in"):
-        main()
+        run_stage("source")
     assert not (leaking / "data").exists()
     assert not (leaking / "reports").exists()
 
 
-def test_a_warning_is_printed_and_in_both_reports(
+def test_a_warning_is_printed_and_in_the_report(
     leaking: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main()
+    run_stage("source")
     warnings = [line for line in capsys.readouterr().err.splitlines() if "warning: " in line]
     report = json.loads((leaking / "reports/data.json").read_text())
-    text = (leaking / "reports/data.md").read_text()
     names = [finding["name"] for finding in report["findings"]]
     assert names == ["exact_duplicates", "near_duplicates"]
     for finding, warning in zip(report["findings"], warnings, strict=True):
         assert finding["message"] in warning
-        assert finding["message"] in text
     assert report["duplicates"]["train_in_test"] == 1
     assert report["used"]["train"] == {"REAL": 21, "FAKE": 20}
 
@@ -307,49 +304,11 @@ def test_a_warning_is_printed_and_in_both_reports(
 def test_all_may_be_off(leaking: Path) -> None:
     findings = [name for name, level in LEVELS.items() if level == "warn"]
     edit_params(leaking, {f"source.audit.{name}": "off" for name in findings})
-    main()
+    run_stage("source")
     assert json.loads((leaking / "reports/data.json").read_text())["findings"] == []
-    text = (leaking / "reports/data.md").read_text()
-    assert "## Findings\n\nNone." in text
-    assert text.count("Not looked for.") == 2
-
-
-def test_the_page_shows_pairs_and_a_sheet_a_split_and_label(leaking: Path) -> None:
-    main()
-    text = (leaking / "reports/data.md").read_text()
-    shown = re.findall(r"\]\((data/[^)]+)\)", text)
-    written = sorted(f"data/{path.name}" for path in (leaking / "reports/data").iterdir())
-    assert sorted(shown) == written
-    assert len(shown) == 1 + 6
-    # Names of files cannot break the table.
-    assert r"| train: `train/REAL/near\|'1'` | test: `test/REAL/001` |" in text
-
-    pair = np.asarray(Image.open(leaking / "reports/data/pair-01.png")).astype(int)
-    assert pair.shape == (100, 200, 3)
-    left, right = pair[18:82, 18:82], pair[18:82, 118:182]
-    np.testing.assert_array_equal(right, original(leaking, "test/REAL/001"))
-    assert 0 < np.abs(left - right).mean() < 5
-
-    sheet = np.asarray(Image.open(leaking / "reports/data/test-FAKE.png"))
-    assert sheet.shape == (100, 800, 3)
-    np.testing.assert_array_equal(sheet[18:82, 18:82], original(leaking, "test/FAKE/000"))
-
-
-def original(root: Path, name: str) -> np.ndarray:
-    with zipfile.ZipFile(root / "data.zip") as archive:
-        return np.asarray(Image.open(io.BytesIO(archive.read(name))))
-
-
-def test_a_small_image_is_enlarged_by_whole_pixels_and_a_large_one_shrunk() -> None:
-    pixels = np.arange(32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
-    large = file_of(Image.new("RGB", (400, 200), "red"))
-    files = [("small", png(pixels)), ("large", large)]
-    pictures = dict(thumbnails(files, default_block("decode", DecodeParams)))
-    np.testing.assert_array_equal(np.asarray(pictures["small"]), pixels.repeat(3, 0).repeat(3, 1))
-    assert pictures["large"].size == (96, 48)
 
 
 def test_the_manifest_lists_every_image_of_the_data_set(leaking: Path) -> None:
-    main()
+    run_stage("source")
     manifest = pd.read_csv(leaking / "data/manifest.csv")
     assert len(manifest) == 2 * sum(COUNTS.values()) + 2

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.audit import exact_duplicates
-from stages.command import InputError
-from stages.counts import count
-from stages.organise import pixels
-from stages.pixels import DecodeParams
-from stages.source import Images, SourceParams
+from stages.common.command import InputError
+from stages.images.pixels import DecodeParams
+from stages.source.audit import exact_duplicates
+from stages.source.counts import count
+from stages.source.images import Images, SourceParams
+from stages.source.organise import pixels
 from tests.helpers import (
     CIFAKE,
     data_set_with_copies,

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages import checkpoint as module
-from stages.arrays import Split
-from stages.checkpoint import Checkpoint, origin
-from stages.config import ModelConfig
-from stages.runtime import keras
-from stages.train import CNNModel
-from tests.stages.test_train import config, random_split
+from stages.common.arrays import Split
+from stages.networks.config import ModelConfig
+from stages.networks.runtime import keras
+from stages.train import checkpoint as module
+from stages.train.checkpoint import Checkpoint, origin
+from stages.train.model import CNNModel
+from tests.stages.train.test_model import config, random_split
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from tests.helpers import REPOSITORY
-from tests.stages.test_train import config, random_split
+from tests.stages.train.test_model import config, random_split
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 

@@ -7,21 +7,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.arrays import Split
-from stages.batches import Order
-from stages.command import InputError
-from stages.config import ModelConfig
-from stages.configure import merge
-from stages.params import validate
-from stages.runtime import keras, tf
-from stages.train import CNNModel, _optimizer
-from tests.stages.test_configure import PARAMS
+from stages.common.arrays import Split
+from stages.common.command import InputError
+from stages.common.params import validate
+from stages.configure.resolve import merge
+from stages.configure.schema import ModelSchema
+from stages.networks.config import ModelConfig
+from stages.networks.runtime import keras, tf
+from stages.train.batches import Order
+from stages.train.model import CNNModel, _optimizer
+from tests.stages.configure.test_resolve import PARAMS
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
 
 def config(**changes: Any) -> ModelConfig:
-    return validate(ModelConfig, merge(PARAMS["train"], changes), "train")
+    return validate(ModelSchema, merge(PARAMS["train"], changes), "train")
 
 
 def random_split(images: int, seed: int = 0) -> Split:

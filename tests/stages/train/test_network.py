@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stages.command import InputError
-from stages.network import build
-from tests.stages.test_train import config
+from stages.common.command import InputError
+from stages.train.network import build
+from tests.stages.train.test_model import config
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

@@ -205,7 +205,7 @@ def test_models_of_another_size_are_a_sentence_on_the_page(
     edit_params(copy.root, {"preprocess.image_size": [16, 16]})
     monkeypatch.chdir(copy.root)
     monkeypatch.syspath_prepend(REPOSITORY)
-    page = AppTest.from_file(str(REPOSITORY / "tools/app.py")).run(timeout=60)
+    page = AppTest.from_file(str(REPOSITORY / "tools/predict/app.py")).run(timeout=60)
     (error,) = page.error
     assert "base was trained on [32, 32], found [16, 16]" in error.value
 
@@ -215,7 +215,7 @@ def test_without_models_the_page_says_what_to_run(
 ) -> None:
     monkeypatch.syspath_prepend(REPOSITORY)
     (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
-    page = AppTest.from_file(str(REPOSITORY / "tools/app.py")).run(timeout=60)
+    page = AppTest.from_file(str(REPOSITORY / "tools/predict/app.py")).run(timeout=60)
     (error,) = page.error
     assert error.value == "models: no model is here; run `dvc repro`, or `dvc pull train evaluate`"
     assert not page.exception

@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.helpers import Project, edit_params, png
-from tools.detector import Verdict, best_on_validation
-from tools.predict import Row, write_json, write_table
+from tests.helpers import REPOSITORY, Project, edit_params, png
+from tools.predict.detector import Verdict, best_on_validation
+from tools.predict.output import write_json, write_table
+from tools.predict.rows import Row
 
 PREDICT = ("python", "-m", "tools.predict")
 COLUMNS = [
@@ -212,8 +213,8 @@ def test_on_a_terminal_rows_and_progress_stand_apart(finished_project: Project) 
     assert any(line.startswith("verdict") for line in lines)
 
 
-def test_help_says_what_it_cannot_know(project: Project) -> None:
-    text = project.run(*PREDICT, "--help").stdout
+def test_help_says_what_it_cannot_know() -> None:
+    text = Project(REPOSITORY).run(*PREDICT, "--help").stdout
     assert "What it cannot know: the models are trained on small images" in text
     assert "(default: the best on validation)" in text
 

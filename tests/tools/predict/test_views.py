@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.pixels import DecodeParams, decode
-from stages.preprocess import Preprocess, PreprocessParams
+from stages.images.pixels import DecodeParams, decode
+from stages.preprocess.resize import Preprocess, PreprocessParams
 from tests.helpers import default_block, png
-from tools.views import Place, find, read, tiles, views, views_of_files
+from tools.predict.inputs import Place, find, read
+from tools.predict.views import tiles, views, views_of_files
 
 DECODING = default_block("decode", DecodeParams, max_pixels=100_000)
 PREPROCESS = Preprocess(default_block("preprocess", PreprocessParams), DECODING)

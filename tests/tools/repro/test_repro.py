@@ -14,12 +14,13 @@ from typing import Any
 import psutil
 import pytest
 
-from stages.config import ModelConfig
-from stages.configure import resolve
-from tests.helpers import Project, edit_params
-from tests.stages.test_configure import PARAMS
-from tools.machine import facts
-from tools.repro import Variant, has_room, reproduce, visible_gpus
+from stages.configure.resolve import resolve
+from stages.networks.config import ModelConfig
+from tests.helpers import REPOSITORY, Project, edit_params
+from tests.stages.configure.test_resolve import PARAMS
+from tools.repro.machine import facts
+from tools.repro.processes import has_room, reproduce, visible_gpus
+from tools.repro.variants import Variant
 
 REPRO = ("python", "-m", "tools.repro")
 DEADLINE = 120
@@ -112,8 +113,8 @@ def _command(process: psutil.Process) -> str:
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two", ""])
-def test_a_number_of_jobs_that_is_none_is_refused(project: Project, jobs: str) -> None:
-    result = project.run(*REPRO, f"--jobs={jobs}", check=False)
+def test_a_number_of_jobs_that_is_none_is_refused(jobs: str) -> None:
+    result = Project(REPOSITORY).run(*REPRO, f"--jobs={jobs}", check=False)
     assert result.returncode == 2
     assert f"must be a number of jobs, found '{jobs}'" in result.stderr
 

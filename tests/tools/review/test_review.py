@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from stages.command import InputError
-from tests.helpers import Project, edit_params
-from tools import review, revisions, verdicts
-from tools.revisions import Revision
+from stages.common.command import InputError
+from tests.helpers import REPOSITORY, Project, edit_params
+from tools.review import changed_verdicts as verdicts
+from tools.review import revisions
+from tools.review import sections as review
+from tools.review.revisions import Revision
 
 LOCK = "dvc.lock matches the code."
 PULL = "dvc pull data/manifest.csv data/processed/test evaluate"
@@ -317,7 +319,7 @@ def test_a_fresh_clone_is_reviewed_with_what_the_help_says(clone: Project) -> No
 
 @pytest.mark.slow
 def test_missing_tables_and_a_stale_lock_are_named(clone: Project) -> None:
-    (clone.root / "stages/train.py").open("a").write("# another comment\n")
+    (clone.root / "stages/train/model.py").open("a").write("# another comment\n")
     clone.run("dvc", "config", "--local", "remote.shared.url", str(clone.root / "nowhere"))
     result = clone.run("python", "-m", "tools.review")
     text = result.stdout
@@ -333,7 +335,7 @@ def test_missing_tables_and_a_stale_lock_are_named(clone: Project) -> None:
 def test_an_unknown_revision_gets_one_sentence(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.run("git", "init", "--quiet")
-    tools = {"PYTHONPATH": str(Path(__file__).parents[2])}
+    tools = {"PYTHONPATH": str(REPOSITORY)}
     for module in ("tools.review", "tools.gate"):
         (tmp_path / "params.yaml").write_text("gate: {}\n")
         for arguments, names in (([], "main or origin/main"), (["none"], "none")):
@@ -369,7 +371,7 @@ def test_intervals_of_rankings_are_scikit_learns_metrics_over_paired_resamples()
     }.items():
         found = revisions.difference(paired, metric)
         assert found.mean == pytest.approx(measure(truth, new) - measure(truth, old))
-        drawn = [random.integers(0, 200, 200) for _ in range(500)]
+        drawn = [random.integers(0, 200, 200) for _ in range(300)]
         rises = [measure(truth[i], new[i]) - measure(truth[i], old[i]) for i in drawn]
         expected = np.percentile(rises, [2.5, 97.5])
         assert [found.low, found.high] == pytest.approx(expected, abs=0.012), metric

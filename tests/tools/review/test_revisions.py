@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.command import InputError
+from stages.common.command import InputError
 from tests.helpers import Project
-from tools import revisions
+from tools.review import revisions
 
 
 @pytest.fixture

@@ -1,0 +1,48 @@
+"""card: describe one variant's network, with its numbers, for whoever gets it.
+
+In:  models/<variant>.h5 and .json, configs/<variant>.yaml, metrics/<variant>.json and
+     metrics/robustness/<variant>.json, reports/data.json.
+Out: models/<variant>.md. It begins with what the Hugging Face Hub reads,
+     https://huggingface.co/docs/hub/model-cards; then it goes in the order of Mitchell et al.,
+     Model Cards for Model Reporting, 2019, https://arxiv.org/abs/1810.03993.
+"""
+
+from hashlib import md5
+from pathlib import Path
+
+from stages.card.contents import page, with_interval
+from stages.common.command import InputError, command_line, run
+from stages.common.files import read_json, replacing
+from stages.common.params import read_value, read_yaml
+
+
+def main() -> None:
+    parser = command_line("stages.card", __doc__)
+    parser.add_argument("variant", help="a name in models/, without .h5")
+    variant = parser.parse_args().variant
+    network = Path("models") / f"{variant}.h5"
+    try:
+        digest = md5(network.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{network}: {error.strerror}; run `dvc repro train@{variant}`") from None
+    metrics = read_json(Path("metrics") / f"{variant}.json")
+    text = page(
+        variant,
+        digest,
+        read_yaml(Path("configs") / f"{variant}.yaml"),
+        read_value("preprocess"),
+        read_json(network.with_suffix(".json")),
+        metrics,
+        read_json(Path("metrics/robustness") / f"{variant}.json"),
+        read_json(Path("reports/data.json")),
+        str(read_value("source.path")),
+        str(read_value("external.path")),
+    )
+    path = network.with_suffix(".md")
+    with replacing(path) as file:
+        file.write_text(text, encoding="utf-8")
+    print(f"{path}: accuracy {with_interval(metrics, 'accuracy')}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,39 @@
+"""preprocess: bring every image that is used to one size, as arrays.
+
+In:  the data set that `source.path` names, and data/manifest.csv.
+Out: data/processed/<split>/images.npy and labels.npy, in the order of the manifest.
+
+Pixels stay 0..255: the networks normalise them, so that what is trained is what is served.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from stages.common.arrays import PROCESSED
+from stages.common.command import command_line, run
+from stages.common.files import replacing
+from stages.common.manifest import SPLITS, read_used
+from stages.common.params import read_block
+from stages.images.parallel import add_processes_option
+from stages.images.pixels import DecodeParams
+from stages.preprocess.resize import Preprocess, PreprocessParams
+
+
+def main() -> None:
+    parser = command_line("stages.preprocess", __doc__)
+    parser.add_argument("source", type=Path, help="the zip, tar or folder that the manifest lists")
+    add_processes_option(parser)
+    arguments = parser.parse_args()
+    params, decoding = (
+        read_block("preprocess", PreprocessParams),
+        read_block("decode", DecodeParams),
+    )
+    preprocess = Preprocess(params, decoding, arguments.processes)
+    used = read_used()
+    with ExitStack() as stack:
+        folders = {split: stack.enter_context(replacing(PROCESSED / split)) for split in SPLITS}
+        preprocess.write_splits(arguments.source, used, folders)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,46 @@
+"""Small pictures for a person to look at: examples of each split and label, and look-alikes."""
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps
+
+from stages.common.manifest import LABELS, SPLITS, used
+from stages.images.parallel import File
+from stages.images.pixels import DecodeParams, decode
+
+SIDE = 96
+"""Pixels of a picture's longer side."""
+EXAMPLES = 40
+"""Images of each split and label, at most."""
+
+
+def choose(manifest: pd.DataFrame, near_pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return the images to show: path, split, label, is_example, in the order of the manifest.
+
+    Examples are evenly spaced by path among the images in use, others are in `near_pairs`.
+    """
+    examples = manifest.index[:0]
+    for split in SPLITS:
+        for label in LABELS:
+            rows = manifest.index[used(manifest, split, label)]
+            places = np.linspace(0, len(rows) - 1, min(len(rows), EXAMPLES)).round().astype(int)
+            examples = examples.union(rows[places])
+    alike = manifest["path"].isin(pd.concat([near_pairs["path"], near_pairs["other_path"]]))
+    is_example = manifest.index.isin(examples)
+    chosen = manifest[["path", "split", "label"]].assign(is_example=is_example)
+    return chosen[is_example | alike].reset_index(drop=True)
+
+
+def thumbnails(files: list[File], params: DecodeParams) -> list[tuple[str, Image.Image]]:
+    """Return name and picture of each of `files`, at most `SIDE` pixels wide and high.
+
+    Small images are enlarged by a whole number, so that each pixel stays a square.
+    """
+    return [(name, _fit(decode(data, params).rgb)) for name, data in files]
+
+
+def _fit(image: Image.Image) -> Image.Image:
+    factor = SIDE // max(image.size)
+    if factor >= 1:
+        return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+    return ImageOps.contain(image, (SIDE, SIDE))

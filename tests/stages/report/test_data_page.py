@@ -1,0 +1,85 @@
+"""data_page: what the audit found is in words and pictures, from what `source` wrote."""
+
+import io
+import json
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stages.report.data_page import Shown, data_page, data_pictures
+from tests.helpers import REPOSITORY, edit_params, run_stage, write_zip
+from tests.stages.source.test_audit import leaking_data_set
+
+
+class Data:
+    """A data set with leaks, after `source`."""
+
+    def __init__(self, root: Path, changes: dict[str, Any], files: dict[str, bytes]):
+        self.root = root
+        write_zip(root / "data.zip", leaking_data_set() | files)
+        (root / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+        edit_params(root, {"source.path": "data.zip", **changes})
+        run_stage("source")
+        self.audit: dict[str, Any] = json.loads((root / "reports/data.json").read_text())
+        self.shown = Shown.read(root / "data/audit")
+        self.page = data_page("data.zip", self.audit, self.shown)
+
+    def original(self, name: str) -> np.ndarray:
+        """Return the pixels of an image of the data set."""
+        with zipfile.ZipFile(self.root / "data.zip") as archive:
+            return np.asarray(Image.open(io.BytesIO(archive.read(name))))
+
+
+def test_it_shows_pairs_and_a_sheet_a_split_and_label(workspace: Path) -> None:
+    data = Data(workspace, {}, {})
+    shown = re.findall(r"\]\((data/[^)]+)\)", data.page)
+    pictures = data_pictures(data.shown)
+    assert sorted(shown) == sorted(pictures)
+    assert len(shown) == 1 + 6
+    # Names of files cannot break the table.
+    assert r"| train: `train/REAL/near\|'1'` | test: `test/REAL/001` |" in data.page
+
+    pair = pixels(pictures["data/pair-01.png"])
+    assert pair.shape == (100, 200, 3)
+    left, right = pair[18:82, 18:82], pair[18:82, 118:182]
+    np.testing.assert_array_equal(right, data.original("test/REAL/001"))
+    assert 0 < np.abs(left - right).mean() < 5
+
+    sheet = pixels(pictures["data/test-FAKE.png"])
+    assert sheet.shape == (100, 800, 3)
+    np.testing.assert_array_equal(sheet[18:82, 18:82], data.original("test/FAKE/000"))
+
+
+def pixels(picture: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(picture))).astype(int)
+
+
+def test_every_finding_is_told(workspace: Path) -> None:
+    data = Data(workspace, {}, {})
+    assert len(data.audit["findings"]) == 2
+    for finding in data.audit["findings"]:
+        assert finding["message"] in data.page
+    assert "| `train/REAL/copy` | `test/REAL/000` |" in data.page, "the copy by pixels"
+
+
+def test_what_was_not_looked_for_is_not_called_clean(workspace: Path) -> None:
+    names = ("exact_duplicates", "conflicting_labels", "near_duplicates", "short_cuts")
+    data = Data(workspace, {f"source.audit.{name}": "off" for name in names}, {})
+    assert "## Findings\n\nNone." in data.page
+    assert data.page.count("Not looked for.") == 2
+
+
+@pytest.mark.parametrize(("number", "end"), [(3, ""), (25, "and 5 more, in data/manifest.csv")])
+def test_images_that_cannot_be_read_are_listed_up_to_twenty(
+    workspace: Path, number: int, end: str
+) -> None:
+    files = {f"train/REAL/bad{place:02}": b"" for place in range(number)}
+    data = Data(workspace, {"source.on_unreadable": "skip"}, files)
+    assert data.page.count("| an empty file |") == min(number, 20)
+    assert ("more, in data/manifest.csv" in data.page) == bool(end)
+    assert end in data.page

@@ -1,0 +1,113 @@
+"""Tell photographs from AI-generated images: REAL or FAKE, and the calibrated p_fake.
+
+An IMAGE is a JPEG, PNG, WebP, BMP, GIF or TIFF file of up to decode.max_pixels (params.yaml), or -
+for standard input. In a FOLDER or ARCHIVE (zip, tar) all images are looked at. Each is decoded and
+brought to the network's size as training images are; verdict and probability are of that. An image
+that is at least twice as high and wide is also cut into up to 64 tiles, which are not scaled, and
+vote: scaling down takes away the finest detail, where generators leave their traces.
+"""
+
+import sys
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stages.common.command import InputError, command_line, run
+from stages.common.params import read_block
+from stages.images.parallel import (
+    BATCH_BYTES,
+    add_processes_option,
+    batches,
+    in_order,
+    processes_for,
+)
+from stages.images.pixels import DecodeParams
+from stages.preprocess.resize import Preprocess, PreprocessParams
+from tools.predict.inputs import find, read
+from tools.predict.output import FORMATS
+from tools.predict.rows import caveat, rows_of
+from tools.predict.views import TILES, Views, views_of_files
+
+EPILOG = """\
+Exit status: 0, or 1 if something could not be read, which its line says.
+
+What it cannot know: the models are trained on small images (of 32x32 pixels, unless params.yaml
+says otherwise) of one kind of generator; about others they may be worse than a coin. A verdict
+proves nothing about one image.
+"""
+
+
+def _chosen(variant: str | None, known: list[str], best: str) -> str:
+    if variant is not None and variant not in known:
+        raise InputError(f"--variant: no model {variant!r} is here; there are {', '.join(known)}")
+    return variant or best
+
+
+def main() -> None:
+    parser = command_line("tools.predict", __doc__)
+    parser.add_argument("images", nargs="+", metavar="IMAGE|FOLDER|ARCHIVE", help="see above")
+    parser.add_argument("--variant", help="a name in models/ (default: the best on validation)")
+    parser.add_argument(
+        "--explain",
+        type=Path,
+        metavar="DIR",
+        help="write a picture for each image to this folder: what the network saw, where it found "
+        "what speaks for its verdict (Grad-CAM), and the tiles, red where they count as FAKE",
+    )
+    parser.add_argument("--format", choices=FORMATS, default="table", help="(default: table)")
+    add_processes_option(parser)
+    parser.epilog = EPILOG
+    arguments = parser.parse_args()
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # odd names
+    decoding = read_block("decode", DecodeParams)
+    preprocess = Preprocess(read_block("preprocess", PreprocessParams), decoding)
+    if arguments.explain:
+        try:
+            arguments.explain.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{arguments.explain}: no folder for pictures: {error.strerror}"
+            ) from None
+
+    # Processes that decode import this module, too, and need no TensorFlow.
+    from tools.predict.detector import Detector, best_on_validation, trained_variants
+
+    variants = trained_variants()
+    chosen = _chosen(arguments.variant, variants, best_on_validation(variants))
+    detector = Detector(chosen, preprocess)
+    places = [find(name) for name in arguments.images]
+    # As many as leave room for their tiles.
+    most = max(1, BATCH_BYTES // (TILES**2 * preprocess.height * preprocess.width * 3))
+    work = in_order(
+        partial(views_of_files, preprocess=preprocess),
+        batches(chain.from_iterable(read(place, decoding) for place in places), most),
+        arguments.processes or processes_for(sum(place.size for place in places)),
+    )
+    total = sum(place.images for place in places)
+    counts = {"REAL": 0, "FAKE": 0, "unreadable": 0, "with tiles that disagree": 0}
+    with tqdm(total=total, desc="predict", unit=" images", disable=None) as progress:
+
+        def counted() -> Iterator[tuple[str, Views | str]]:
+            for found in work:
+                yield from found
+                progress.update(len(found))
+
+        for row in FORMATS[arguments.format](rows_of(counted(), detector, arguments.explain)):
+            counts[row.verdict or "unreadable"] += 1
+            counts["with tiles that disagree"] += bool(row.tiles_disagree)
+    counts["files passed over, by their names no images"] = sum(p.passed_over for p in places)
+    print(
+        f"\n{detector.variant}, FAKE from a p_fake of {detector.threshold:.3f} on: "
+        + ", ".join(f"{number} {what}" for what, number in counts.items() if number),
+        file=sys.stderr,
+    )
+    print(caveat(preprocess), file=sys.stderr)
+    if counts["unreadable"]:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run(main)
