@@ -7,10 +7,10 @@ are of whole pixels. Rotation and zoom do interpolate.
 from collections.abc import Callable
 
 import numpy as np
-from scipy.ndimage import affine_transform
 
-from stages.config import Augmentation, Spoiling
-from stages.perturb import blur, downscale, jpeg
+from stages.networks.config import Augmentation, Spoiling
+from stages.networks.perturb import blur, downscale, jpeg
+from stages.networks.runtime import keras, tf
 
 
 def augment(images: np.ndarray, chosen: Augmentation, random: np.random.Generator) -> np.ndarray:
@@ -63,20 +63,20 @@ def _turn(
     """Rotate by up to `degrees` and scale by up to 1 ± `zoom`, about the middle, bilinearly."""
     angles = np.radians(random.uniform(-degrees, degrees, len(images)))
     scales = random.uniform(1 - zoom, 1 + zoom, len(images))
-    middle = (np.array(images.shape[1:3]) - 1) / 2
-    turned = np.empty_like(images)
-    for number, (angle, scale) in enumerate(zip(angles, scales, strict=True)):
-        cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
-        matrix = np.array([[cosine, -sine], [sine, cosine]])
-        for channel in range(images.shape[3]):
-            turned[number, ..., channel] = affine_transform(
-                images[number, ..., channel],
-                matrix,
-                middle - matrix @ middle,
-                order=1,
-                mode="mirror",
-            )
-    return turned
+    cosine, sine = np.cos(angles) / scales, np.sin(angles) / scales
+    y, x = (np.array(images.shape[1:3]) - 1) / 2
+    zero = np.zeros(len(images))
+    # Where each pixel comes from: two rows of an affine map for x and y, and no perspective.
+    from_x, from_y = (
+        (cosine, sine, x - cosine * x - sine * y),
+        (-sine, cosine, y + sine * x - cosine * y),
+    )
+    maps = np.stack([*from_x, *from_y, zero, zero], axis=1).astype(np.float32)
+    with tf.device("CPU"):  # the same sums, whatever else there is
+        turned = keras.ops.image.affine_transform(
+            images.astype(np.float32), maps, interpolation="bilinear", fill_mode="reflect"
+        )
+    return np.rint(turned.numpy()).astype(np.uint8)
 
 
 def _spoil(images: np.ndarray, chosen: Spoiling, random: np.random.Generator) -> np.ndarray:

@@ -4,11 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import affine_transform
 
-from stages.augment import augment
-from stages.config import Augmentation
-from stages.params import validate
-from stages.perturb import blur, downscale, jpeg
+from stages.common.params import validate
+from stages.networks.config import Augmentation
+from stages.networks.perturb import blur, downscale, jpeg
+from stages.train.augment import augment
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
 
 NO_SPOILING: dict[str, Any] = {
     "share": 0.0, "jpeg_quality": [], "blur_sigma": [], "downscale_to": [],
@@ -91,6 +94,21 @@ def test_a_zoom_scales_about_the_middle() -> None:
         distances.append(found.sum(axis=0) @ np.arange(41) / found.sum() - 20)
     assert min(distances) < 8 < 12 < max(distances)
     assert min(distances) >= 4.5 and max(distances) <= 15.5
+
+
+def test_rotation_and_zoom_are_scipys_with_mirrored_borders() -> None:
+    given = images(8, (20, 31))
+    found = changed(given, seed=3, rotation=30.0, zoom=0.3)
+    random = np.random.default_rng(3)
+    angles, scales = np.radians(random.uniform(-30, 30, 8)), random.uniform(0.7, 1.3, 8)
+    middle = np.array([9.5, 15, 1])  # of rows, columns and colours, which stay
+    for before, after, angle, scale in zip(given, found, angles, scales, strict=True):
+        matrix = np.eye(3)
+        matrix[:2, :2] = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        matrix[:2, :2] /= scale
+        offset = middle - matrix @ middle
+        expected = affine_transform(before, matrix, offset, order=1, mode="reflect")
+        np.testing.assert_allclose(after.astype(int), expected, atol=1)
 
 
 @pytest.mark.parametrize(
