@@ -1,4 +1,4 @@
-"""The guides in docs/, whose commands are run as a reader would run them."""
+"""The guides, whose commands are run as a reader would run them."""
 
 from collections import defaultdict
 from collections.abc import Mapping

@@ -26,7 +26,7 @@ def followed(test: Path) -> set[str]:
     }
 
 
-GUIDES = sorted((REPOSITORY / "docs").glob("*.md"))
+GUIDES = [*sorted((REPOSITORY / "docs").glob("*.md")), REPOSITORY / "CONTRIBUTING.md"]
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
@@ -38,7 +38,7 @@ def test_each_block_says_whether_it_is_to_be_run(guide: Path) -> None:
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
 def test_each_block_of_commands_is_run_by_the_guides_test(guide: Path) -> None:
-    test = Path(__file__).with_name(f"test_{guide.stem.replace('-', '_')}.py")
+    test = Path(__file__).with_name(f"test_{guide.stem.replace('-', '_').lower()}.py")
     assert set(commands(guide)) == (followed(test) if test.exists() else set())
 
 
@@ -72,4 +72,4 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_the_readme_names_every_guide() -> None:
     named = set(links(REPOSITORY / "README.md"))
-    assert {f"docs/{guide.name}" for guide in GUIDES} <= named
+    assert {guide.relative_to(REPOSITORY).as_posix() for guide in GUIDES} <= named
