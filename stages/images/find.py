@@ -1,40 +1,25 @@
 """Finding the images of a data set: which files they are, and the fingerprint of each."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import NamedTuple
 
 import pandas as pd
-from pydantic import Field, model_validator
 from tqdm import tqdm
 
 from stages.common.command import InputError
 from stages.common.params import Schema
 from stages.images.archive import data_size, list_files, read_files
 from stages.images.fingerprint import Fingerprint, fingerprints, unreadable
-from stages.images.layout import label_of, split_of
+from stages.images.layout import has_image_suffix, places
 from stages.images.parallel import Result, batches, in_order, processes_for
-from stages.images.pixels import DecodeParams, UnreadableImageError, require_size
+from stages.images.pixels import NO_IMAGE, UnreadableImageError, require_size
+from stages.images.schema import DecodeParams, LabelFolders, OnUnreadable, SplitFolders
 
-FolderName = Annotated[str, Field(pattern=r"^[^/\\\s]([^/\\]*[^/\\\s])?$")]
-
-OnUnreadable = Literal["error", "skip"]
-
-
-class LabelFolders(Schema):
-    """The names of folders that hold the images of each label, in any case."""
-
-    REAL: list[FolderName] = Field(min_length=1, description="names of folders of photographs")
-    FAKE: list[FolderName] = Field(min_length=1, description="names of folders of generated images")
-
-    @model_validator(mode="after")
-    def _differ(self) -> Self:
-        both = {name.lower() for name in self.REAL} & {name.lower() for name in self.FAKE}
-        if both:
-            raise ValueError(f"'{min(both)}' cannot be both REAL and FAKE")
-        return self
+PACKED = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".parquet")
+"""What files end in that may hold images, but are not looked into."""
 
 
 class Found(NamedTuple):
@@ -58,8 +43,14 @@ class DataSet:
         """
         self.path, self.decoding, self.processes = path, decoding, processes
 
-    def list_images(self, labels: LabelFolders) -> Found:
+    def list_images(self, labels: LabelFolders, splits: SplitFolders | None) -> Found:
         """Return the images by their names alone: path, split ("" if none is named), label, size.
+
+        Among them are files in a folder of a label that have no name of an image; only decoding
+        tells.
+
+        Args:
+            splits: names of folders; None: no folder names a split.
 
         Raises:
             InputError: the data set cannot be read, a path names two labels or none, or only some
@@ -67,21 +58,28 @@ class DataSet:
         """
         sizes, litter = list_files(self.path)
         try:
-            places = _places(sizes, labels)
+            found = places(sizes, _meanings(labels), _meanings(splits) if splits else {})
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from None
         images = pd.DataFrame(
-            [(path, split, label, sizes[path]) for path, (split, label) in places.items()],
+            [(path, *place, sizes[path]) for path, place in found.items()],
             columns=["path", "split", "label", "size"],
         )
-        return Found(images, {"litter": litter, "other files": len(sizes) - len(images)})
+        others = [path for path in sizes if path not in found]
+        if packed := [path for path in sizes if path.lower().endswith(PACKED)]:
+            self._require_images(images, packed[0])
+        return Found(images, {"litter": litter, "other files": len(others)})
 
-    def add_fingerprints(
-        self, images: pd.DataFrame, on_unreadable: OnUnreadable, stage: str
-    ) -> pd.DataFrame:
-        """Return `images` of `list_images`, decoded: with their fingerprints instead of the size.
+    def _require_images(self, images: pd.DataFrame, packed: str) -> None:
+        if not any(map(has_image_suffix, images["path"])):
+            raise InputError(
+                f"{self.path}: no image in it, but {packed}; unpack archives inside of archives"
+            )
 
-        They are sorted by split, label and path.
+    def add_fingerprints(self, found: Found, on_unreadable: OnUnreadable, stage: str) -> Found:
+        """Return the images of `list_images`, decoded: with their fingerprints instead of the size.
+
+        They are sorted by split, label and path. What turned out to be no image is passed over.
 
         Args:
             stage: whose progress is shown.
@@ -90,24 +88,29 @@ class DataSet:
             InputError: the data set cannot be read, or an image is unreadable and `on_unreadable`
                 does not skip it.
         """
+        images, passed_over = found
         impossible = {}
         for path, size in zip(images["path"], images["size"], strict=True):
             try:
                 require_size(size, self.decoding)
             except UnreadableImageError as problem:
                 impossible[path] = unreadable(problem)
-        rows = []
+        rows, others = [], 0
         wanted = set(images["path"]) - impossible.keys()
-        for path, found in chain(impossible.items(), self._decode(wanted, stage)):
-            if found.status != "used" and on_unreadable == "error":
+        for path, seen in chain(impossible.items(), self._decode(wanted, stage)):
+            if not has_image_suffix(path) and (path in impossible or seen == unreadable(NO_IMAGE)):
+                others += 1
+                continue
+            if seen.status != "used" and on_unreadable == "error":
                 raise InputError(
-                    f"{self.path}: {path}: {found.status}; "
+                    f"{self.path}: {path}: {seen.status}; "
                     "`source.on_unreadable: skip` leaves such images out"
                 )
-            rows.append((path, *found))
+            rows.append((path, *seen))
         decoded = pd.DataFrame(rows, columns=["path", *Fingerprint._fields])
         images = images.drop(columns="size").merge(decoded, on="path")
-        return images.sort_values(["split", "label", "path"], ignore_index=True)
+        images = images.sort_values(["split", "label", "path"], ignore_index=True)
+        return Found(images, passed_over | {"other files": passed_over["other files"] + others})
 
     def _decode(self, wanted: Collection[str], stage: str) -> Iterator[tuple[str, Fingerprint]]:
         work = self.in_processes(fingerprints, wanted)
@@ -129,18 +132,6 @@ class DataSet:
         return in_order(partial(function, params=self.decoding), batches(files), processes)
 
 
-def _places(paths: Iterable[str], labels: LabelFolders) -> dict[str, tuple[str, str]]:
-    """Return split and label of each image among the files `paths`."""
-    folders = {name.lower(): "REAL" for name in labels.REAL}
-    folders |= {name.lower(): "FAKE" for name in labels.FAKE}
-    named = {path: label_of(path, folders) for path in paths}
-    images = {path: label for path, label in named.items() if label is not None}
-    splits = {path: split_of(path) or "" for path in images}
-    without = [path for path, split in splits.items() if not split]
-    if 0 < len(without) < len(splits):
-        example = next(path for path, split in splits.items() if split)
-        raise InputError(
-            f"{without[0]}: no folder of its path names a split, as one of "
-            f"{example} does; name one in every path, or in none"
-        )
-    return {path: (splits[path], label) for path, label in images.items()}
+def _meanings(folders: Schema) -> dict[str, str]:
+    """Return what the name of a folder, in lower case, means."""
+    return {name.lower(): meaning for meaning, names in folders for name in names}

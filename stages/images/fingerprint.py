@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from stages.images.parallel import File
-from stages.images.pixels import DecodeParams, UnreadableImageError, decode
+from stages.images.pixels import UnreadableImageError, decode
+from stages.images.schema import DecodeParams
 
 
 class Fingerprint(NamedTuple):
@@ -75,7 +76,7 @@ def fingerprint(data: bytes, params: DecodeParams) -> Fingerprint:
     )
 
 
-def unreadable(problem: UnreadableImageError) -> Fingerprint:
+def unreadable(problem: UnreadableImageError | str) -> Fingerprint:
     """Return the fingerprint of a file that cannot be decoded."""
     return Fingerprint(status=f"unreadable: {problem}")
 

@@ -1,63 +1,137 @@
 """What the path of an image says: its split, its label and its group."""
 
 import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from stages.common.command import InputError
-
-SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "valid": "validation",
-    "val": "validation",
-    "test": "test",
-    "testing": "test",
-}
-"""Names of folders, in lower case, and the split that each holds."""
 
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff",
     ".heic", ".heif", ".avif", ".jxl", ".jp2", ".dng", ".raw", ".psd",
 )  # fmt: skip
-"""What a file outside every label's folder is taken for an image by, readable or not."""
+"""What makes a file count as an image, readable or not; others count if their bytes are one."""
 
 CIFAR10_CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
 )  # fmt: skip
 
 
-def split_of(path: str) -> str | None:
-    """Return the split that the folders of `path` name, if any.
-
-    Raises:
-        InputError: they name more than one.
-    """
-    return _named(path, SPLIT_FOLDERS, "splits")
+Folders = tuple[str, ...]
+"""The folders of a path, from the outermost on."""
 
 
-def label_of(path: str, folders: dict[str, str]) -> str | None:
-    """Return the label that the folders of `path` name, if any.
+class Place(NamedTuple):
+    """What the folders of an image name."""
+
+    split: str
+    """train, validation, test, or "" where none is named."""
+    label: str
+
+
+def has_image_suffix(path: str) -> bool:
+    """Return whether `path` ends as the name of an image does."""
+    return path.lower().endswith(IMAGE_SUFFIXES)
+
+
+def places(
+    paths: Iterable[str], labels: Mapping[str, str], splits: Mapping[str, str]
+) -> dict[str, Place]:
+    """Return split and label of each of `paths` that lies in a folder of a label.
+
+    Labels, and splits, are named at one place of all paths: by the folder at the same depth, or as
+    far from the file. What a folder elsewhere is called, such as `train` of a class of pictures of
+    trains, means nothing. Where there is no such place, a folder at any depth may name them, once.
 
     Args:
-        folders: names of folders, in lower case, and the label of each.
+        labels, splits: names of folders, in lower case, and what each means.
 
     Raises:
-        InputError: they name more than one, or none though `path` has the name of an image.
+        InputError: an image names two labels or none, or some images name a split and others none.
     """
-    label = _named(path, folders, "labels")
-    if label is None and path.lower().endswith(IMAGE_SUFFIXES):
-        raise InputError(
-            f"{path}: no folder of its path names a label; source.labels knows {', '.join(folders)}"
-        )
-    return label
+    folders = {path: tuple(path.split("/")[:-1]) for path in paths}
+    of_images = {parts for path, parts in folders.items() if has_image_suffix(path)}
+    depth = _common_place(of_images or folders.values(), labels)
+    of_label = {}
+    for path, parts in folders.items():
+        label = _label(path, _naming(parts, depth, labels), labels)
+        if label is not None:
+            of_label[path] = label
+    examples: dict[Folders, str] = {}
+    for path in of_label:
+        if folders[path] in of_images or not of_images:
+            examples.setdefault(folders[path], path)
+    depth = _common_place(examples, splits)
+    if depth is None and not _names_a_split(examples, splits):
+        splits = {}
+    found = {}
+    for path, label in of_label.items():
+        named = {splits[name.lower()] for name in _naming(folders[path], depth, splits)}
+        if splits and len(named) != 1:
+            continue  # no image by its name, and in no split
+        found[path] = Place(named.pop() if named else "", label)
+    return found
 
 
-def _named(path: str, meanings: dict[str, str], what: str) -> str | None:
-    names = [part for part in path.split("/")[:-1] if part.lower() in meanings]
-    found = {meanings[name.lower()] for name in names}
-    if len(found) > 1:
-        raise InputError(f"{path}: its folders name two {what}: {' and '.join(names)}")
-    return found.pop() if found else None
+def _naming(parts: Folders, depth: int | None, meanings: Mapping[str, str]) -> list[str]:
+    """Return which of `parts`, at the place `depth` or at any (None), have one of `meanings`."""
+    names = parts if depth is None else [_at(depth, parts)]
+    return [name for name in names if name.lower() in meanings]
+
+
+def _label(path: str, names: list[str], labels: Mapping[str, str]) -> str | None:
+    """Return what `names`, those of the folders of `path` that name a label, mean."""
+    found = {labels[name.lower()] for name in names}
+    if len(found) == 1:
+        return found.pop()
+    if not has_image_suffix(path):
+        return None
+    if found:
+        raise InputError(f"{path}: its folders name two labels: {' and '.join(names)}")
+    raise InputError(
+        f"{path}: no folder of its path names a label; source.labels knows {', '.join(labels)}"
+    )
+
+
+def _names_a_split(folders: Mapping[Folders, str], splits: Mapping[str, str]) -> bool:
+    """Return whether each of `folders`, with a path in it, names one split, if at no common place.
+
+    Raises:
+        InputError: some of them do, so that the others are forgotten rather than without one.
+    """
+    named = {parts: {splits[n.lower()] for n in _naming(parts, None, splits)} for parts in folders}
+    if folders and all(len(found) == 1 for found in named.values()):
+        return True
+    for depth in _places(folders):
+        with_split = [parts for parts in folders if _naming(parts, depth, splits)]
+        # A class may be called train; a lone folder of that name is no sign of splits.
+        if {_at(depth, parts).lower() for parts in with_split} - {"train"}:
+            without = next(path for parts, path in folders.items() if parts not in with_split)
+            raise InputError(
+                f"{without}: no folder of its path names a split, as one of "
+                f"{folders[with_split[0]]} does; name one in every path, or in none; "
+                "`source.splits: null` if these are no splits"
+            )
+    return False
+
+
+def _common_place(folders: Collection[Folders], meanings: Mapping[str, str]) -> int | None:
+    """Return the first place at which all of `folders` have one of `meanings`, if there is one."""
+    for depth in _places(folders):
+        if all(_at(depth, parts).lower() in meanings for parts in folders):
+            return depth
+    return None
+
+
+def _places(folders: Collection[Folders]) -> list[int]:
+    """Return the places in a path: from the outermost folder on, 0, 1, ..., then from the file."""
+    most = max(map(len, folders), default=0)
+    return [*range(most), *range(-1, -most - 1, -1)]
+
+
+def _at(depth: int, parts: Folders) -> str:
+    """Return the folder at the place `depth`; "" where the path is shorter."""
+    return parts[depth] if -len(parts) <= depth < len(parts) else ""
 
 
 def groups_of(paths: list[str], pattern: str | None) -> list[str]:

@@ -2,15 +2,16 @@
 
 import io
 import warnings
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-from pydantic import Field
 
-from stages.common.params import Schema
+from stages.images.schema import DecodeParams
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+NO_IMAGE = f"damaged, or no image of a known format: {', '.join(FORMATS)}"
+"""Why a file is unreadable that begins as none of these do."""
 PHOTOMETRIC = 262
 """The TIFF tag that says whether 0 is black; Pillow heeds it up to 8 bits."""
 
@@ -21,17 +22,6 @@ BYTES_PER_PIXEL = 8
 Image.MAX_IMAGE_PIXELS = None
 # What Pillow warns of (odd metadata, mostly) is either harmless or becomes an UnreadableImageError.
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
-
-
-class DecodeParams(Schema):
-    """The block `decode` of params.yaml."""
-
-    background: list[Annotated[int, Field(ge=0, le=255)]] = Field(
-        min_length=3,
-        max_length=3,
-        description="red, green and blue behind transparent pixels, and beside padded images",
-    )
-    max_pixels: int = Field(ge=1, description="an image of more pixels is not decoded")
 
 
 class UnreadableImageError(Exception):
@@ -80,9 +70,7 @@ def decode(data: bytes, params: DecodeParams) -> Decoded:
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
-        raise UnreadableImageError(
-            f"damaged, or no image of a known format: {', '.join(FORMATS)}"
-        ) from None
+        raise UnreadableImageError(NO_IMAGE) from None
     except Exception as error:  # damaged files make Pillow raise errors of many kinds
         raise UnreadableImageError(f"damaged or cut off: {error}") from None
 

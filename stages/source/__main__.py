@@ -18,10 +18,11 @@ from stages.common.files import naming, replacing
 from stages.common.manifest import MANIFEST
 from stages.common.params import read_block
 from stages.images.parallel import add_processes_option
-from stages.images.pixels import DecodeParams
+from stages.images.schema import DecodeParams
 from stages.source.audit import audit, unreadable
 from stages.source.counts import count
-from stages.source.images import Images, SourceParams
+from stages.source.images import Images
+from stages.source.schema import SourceParams
 from stages.source.thumbnails import choose
 
 REPORT = Path("reports/data.json")

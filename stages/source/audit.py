@@ -1,16 +1,13 @@
 """What is wrong with a data set, or makes it easier than it looks, in numbers and in words."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
 from stages.common.manifest import LABELS, SPLITS, in_words, pixels
-from stages.common.params import Schema
 from stages.source.counts import LISTED
-
-Level = Literal["error", "warn", "off"]
+from stages.source.schema import AuditParams, Level
 
 SPLIT_PAIRS = (("train", "test"), ("validation", "test"), ("validation", "train"))
 
@@ -31,22 +28,6 @@ FOLDS, LEAST_IN_FOLD = 5, 5
 
 IMAGES_FOR_SHORT_CUTS = 20_000
 """More images change the accuracy in the third decimal."""
-
-
-class AuditParams(Schema):
-    """What to look for in the data set, and what to do about it."""
-
-    exact_duplicates: Level = Field(description="images with equal pixels")
-    conflicting_labels: Level = Field(description="images with equal pixels and different labels")
-    near_duplicates: Level = Field(description="images of two splits that look alike")
-    near_duplicate_bits: int = Field(
-        ge=0, le=16, description="bits of 64 in which the perceptual hashes of such images differ"
-    )
-    shared_groups: Level = Field(description="groups with images in more than one split")
-    short_cuts: Level = Field(description="what tells the labels apart without a look at the image")
-    short_cut_limit: float = Field(
-        ge=0.5, le=1, description="balanced accuracy, 0.5 to 1, above which it is a finding"
-    )
 
 
 class Finding(NamedTuple):

@@ -1,66 +1,20 @@
 """The images of a data set, and what each of them is used for."""
 
-import re
-import warnings
 from collections.abc import Collection, Iterable
 from itertools import chain
 from pathlib import Path
-from typing import Literal, Self
 
 import pandas as pd
 from PIL import Image
-from pydantic import Field, field_validator, model_validator
 
 from stages.common.command import InputError
 from stages.common.manifest import COLUMNS, LABELS, SPLITS, in_words, left_out, pixels, used
-from stages.common.params import Schema
-from stages.images.find import DataSet, Found, LabelFolders, OnUnreadable
+from stages.images.find import DataSet, Found
 from stages.images.layout import groups_of
-from stages.images.pixels import DecodeParams
-from stages.source.audit import AuditParams
-from stages.source.organise import Samples, carve, mark_duplicates, take_samples
+from stages.images.schema import DecodeParams
+from stages.source.organise import carve, mark_duplicates, take_samples
+from stages.source.schema import SourceParams
 from stages.source.thumbnails import thumbnails
-
-
-class SourceParams(Schema):
-    """The block `source` of params.yaml."""
-
-    path: str = Field(min_length=1, description="a zip, a tar or a folder")
-    labels: LabelFolders = Field(description="the folders that name each label, in any case")
-    group_pattern: str | None = Field(
-        description="regular expression; images for which it captures the same belong together"
-    )
-    validation_fraction: float = Field(
-        gt=0, lt=1, description="share used for validation where the data set has no such split"
-    )
-    test_fraction: float = Field(
-        gt=0, lt=1, description="share used for test where the data set has no such split"
-    )
-    duplicates: Literal["drop", "report", "error"] = Field(
-        description="images with equal pixels: leave them out, only count them, or stop"
-    )
-    on_unreadable: OnUnreadable = Field(
-        description="images that cannot be decoded: stop, or leave them out"
-    )
-    samples: Samples = Field(description="how many images of each split to use, half of each label")
-    seed: int = Field(ge=0, lt=2**32, description="seed of the splits and of the samples")
-    audit: AuditParams = Field(description="what to look for in the data set")
-
-    @field_validator("group_pattern")
-    @classmethod
-    def _is_regular_expression(cls, value: str | None) -> str | None:
-        try:
-            with warnings.catch_warnings(action="error"):
-                re.compile(value or "")
-        except (re.error, FutureWarning) as error:
-            raise ValueError(f"must be a regular expression, found {value!r}: {error}") from None
-        return value
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if self.validation_fraction + self.test_fraction >= 1:
-            raise ValueError("validation_fraction and test_fraction leave nothing to train on")
-        return self
 
 
 class Images:
@@ -85,14 +39,14 @@ class Images:
             InputError: the data set cannot be read, a path names two labels or none, an image is
                 unreadable and `on_unreadable` does not skip it.
         """
-        images, passed_over = self.data_set.list_images(self.params.labels)
+        listed = self.data_set.list_images(self.params.labels, self.params.splits)
+        images = listed.images
         images["split"] = images["split"].replace("", "train")
         try:
             images["group"] = groups_of(images["path"].tolist(), self.params.group_pattern)
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from None
-        images = self.data_set.add_fingerprints(images, self.params.on_unreadable, "source")
-        return Found(images, passed_over)
+        return self.data_set.add_fingerprints(listed, self.params.on_unreadable, "source")
 
     def thumbnails(self, wanted: Collection[str]) -> dict[str, Image.Image]:
         """Return a small picture of each of the images `wanted`, by path."""

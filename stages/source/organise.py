@@ -4,24 +4,15 @@ from fractions import Fraction
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stages.common.command import InputError
 from stages.common.manifest import LABELS, SPLITS, pixels, used
-from stages.common.params import Schema
+from stages.source.schema import Samples
 
 MOST_FOLDS = 20
 """Shares of groups are rounded to a fraction with at most this denominator."""
-
-
-class Samples(Schema):
-    """How many images of each split to use; null uses all."""
-
-    train: int | None = Field(None, ge=2, description="training images to use; null: all")
-    validation: int | None = Field(None, ge=2, description="validation images to use; null: all")
-    test: int | None = Field(None, ge=2, description="test images to use; null: all")
 
 
 def mark_duplicates(manifest: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,8 @@ from PIL import Image, ImageOps
 
 from stages.common.manifest import LABELS, SPLITS, used
 from stages.images.parallel import File
-from stages.images.pixels import DecodeParams, decode
+from stages.images.pixels import decode
+from stages.images.schema import DecodeParams
 
 SIDE = 96
 """Pixels of a picture's longer side."""

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from stages.images.fingerprint import Fingerprint, fingerprint
-from stages.images.pixels import DecodeParams
+from stages.images.schema import DecodeParams
 from tests.helpers import default_block, png
 
 

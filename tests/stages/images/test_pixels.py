@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.images.pixels import DecodeParams, UnreadableImageError, decode, require_size
+from stages.images.pixels import UnreadableImageError, decode, require_size
+from stages.images.schema import DecodeParams
 from tests.helpers import default_block, flat
 
 RED, WHITE = [255, 0, 0], [255, 255, 255]

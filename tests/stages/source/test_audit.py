@@ -13,7 +13,8 @@ from PIL import Image, ImageFilter
 
 from stages.common.command import InputError
 from stages.common.params import validate
-from stages.source.audit import Audit, AuditParams, audit, near_duplicates
+from stages.source.audit import Audit, audit, near_duplicates
+from stages.source.schema import AuditParams
 from tests.helpers import (
     REPOSITORY,
     data_set_with_copies,

@@ -44,10 +44,20 @@ BAD_IMAGES: dict[str, Case] = {
         {},
         "train/REAL/x.png: unreadable: an empty file",
     ),
-    "not an image": (
-        added(**{"train/REAL/x.txt": b"hello"}),
+    "not an image, by its name one": (
+        added(**{"train/REAL/x.png": b"hello"}),
         {},
-        "train/REAL/x.txt: unreadable: damaged, or no image of a known format: JPEG, PNG",
+        "train/REAL/x.png: unreadable: damaged, or no image of a known format: JPEG, PNG",
+    ),
+    "an image without a suffix, cut off": (
+        added(**{"train/REAL/x": WHOLE[:1000]}),
+        {},
+        "train/REAL/x: unreadable: damaged or cut off: image file is truncated",
+    ),
+    "nothing but archives in it": (
+        {"train/REAL/part1.zip": b"PK", "train/FAKE/part1.zip": b"PK"},
+        {},
+        "bad.zip: no image in it, but train/REAL/part1.zip; unpack archives inside of archives",
     ),
     "decompression bomb": (
         added(**{"train/REAL/x.png": large()}),
@@ -73,14 +83,9 @@ BAD_IMAGES: dict[str, Case] = {
     ),
     "no image": ({}, {}, "no REAL image to use in split 'train'"),
     "two labels in a path": (
-        added(**{"train/REAL/ai/x.png": flat(1)}),
+        {"train/REAL/x.png": flat(1), "train/more/REAL/ai/z/x.png": flat(1)},
         {},
-        "error: bad.zip: train/REAL/ai/x.png: its folders name two labels: REAL and ai",
-    ),
-    "two splits in a path": (
-        added(**{"train/REAL/test/x.png": flat(1)}),
-        {},
-        "train/REAL/test/x.png: its folders name two splits: train and test",
+        "error: bad.zip: train/more/REAL/ai/z/x.png: its folders name two labels: REAL and ai",
     ),
     "no label in a path": (
         added(**{"train/x.JPG": flat(1)}),
@@ -131,6 +136,11 @@ BAD_IMAGES: dict[str, Case] = {
         added() | {f"test/REAL/000{n}.png": b"x" for n in range(4)},
         {"source.on_unreadable": "skip"},
         "no REAL image to use in split 'test' (4 found: 4 unreadable, 0 duplicate, 0 not sampled)",
+    ),
+    "a folder for two splits": (
+        added(),
+        {"source.splits.test": ["test", "Val"]},
+        "params.yaml: source.splits: 'val' cannot be of two splits",
     ),
     "a folder for two labels": (
         added(),

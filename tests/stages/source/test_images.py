@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from stages.common.command import InputError
-from stages.images.pixels import DecodeParams
+from stages.images.schema import DecodeParams
 from stages.source.audit import exact_duplicates
 from stages.source.counts import count
-from stages.source.images import Images, SourceParams
+from stages.source.images import Images
 from stages.source.organise import pixels
+from stages.source.schema import SourceParams
 from tests.helpers import (
     CIFAKE,
     data_set_with_copies,
@@ -293,11 +294,17 @@ def test_litter_and_other_files_are_passed_over_and_counted(workspace: Path) -> 
         "__MACOSX/train/REAL/._0000.png": b"litter",
         "train/FAKE/Thumbs.db": b"litter",
         "README.txt": b"about this data set",
-        "metadata.csv": b"a,b",
+        "train/fake/metadata.csv": b"a,b",
+        "train/FAKE/README.md": b"",
+        "train/FAKE/part.zip": b"PK",
+        "train/FAKE/weights.bin": b"x" * 100_000,
     }
-    found = images(write_zip(workspace / "data.zip", files)).read()
+    path = write_zip(workspace / "data.zip", files)
+    source = images(path)
+    source.data_set.decoding = default_block("decode", DecodeParams, max_pixels=10_000)
+    found = source.read()
     assert len(found.images) == 26
-    assert found.passed_over == {"litter": 2, "other files": 2}
+    assert found.passed_over == {"litter": 2, "other files": 5}
 
 
 def test_unreadable_images_are_skipped_and_named(workspace: Path) -> None:
@@ -306,7 +313,7 @@ def test_unreadable_images_are_skipped_and_named(workspace: Path) -> None:
     files |= {
         "train/REAL/cut.png": whole[:1000],
         "train/REAL/empty.png": b"",
-        "train/FAKE/notes.txt": b"hello",
+        "train/FAKE/notes.png": b"hello",
     }
     path = write_zip(workspace / "data.zip", files)
     source = images(path, on_unreadable="skip")
@@ -316,7 +323,7 @@ def test_unreadable_images_are_skipped_and_named(workspace: Path) -> None:
     assert left_out.to_dict() == {
         "train/REAL/cut.png": "unreadable: damaged or cut off: image file is truncated",
         "train/REAL/empty.png": "unreadable: an empty file",
-        "train/FAKE/notes.txt": "unreadable: damaged, or no image of a known format: "
+        "train/FAKE/notes.png": "unreadable: damaged, or no image of a known format: "
         "JPEG, PNG, WEBP, BMP, GIF, TIFF",
     }
     assert used(manifest) == {"train": 12, "validation": 6, "test": 8}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stages.images.pixels import DecodeParams
+from stages.images.schema import DecodeParams
 from stages.source.thumbnails import choose, thumbnails
 from tests.helpers import default_block, png
 from tests.stages.source.test_audit import file_of
