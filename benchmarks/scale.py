@@ -77,7 +77,6 @@ def set_params(folder: Path, data_set: str, **train: object) -> None:
     file = folder / "params.yaml"
     params = yaml.safe_load(file.read_text())
     params["source"] |= {"path": data_set, "duplicates": "report"}
-    params["external"] = {"path": data_set}  # no other one
     params["train"] |= {"epochs": 1, **train}
     file.write_text(yaml.safe_dump(params, sort_keys=False))
 
@@ -118,8 +117,8 @@ def stages_table(source: Path, folder: Path, runs: int) -> None:
         set_params(folder, "data/part.zip")
         costs: dict[str, list[Cost]] = {"source": [], "preprocess": []}
         for _ in range(runs):
-            for stage, argument in (("source", []), ("preprocess", ["data/part.zip"])):
-                command = [sys.executable, "-m", f"stages.{stage}", *argument, *option]
+            for stage in ("source", "preprocess"):
+                command = [sys.executable, "-m", f"stages.{stage}", *option]
                 costs[stage].append(run(command, folder))
         first, second = median(costs["source"]), median(costs["preprocess"])
         together = first.seconds + second.seconds
@@ -137,8 +136,8 @@ def training_table(source: Path, folder: Path) -> None:
     for images in TRAINING_IMAGES:
         write_part(source, folder / "data/part.zip", with_training_images(source, images))
         set_params(folder, "data/part.zip")
-        for command in (["stages.source"], ["stages.preprocess", "data/part.zip"]):
-            run([sys.executable, "-m", *command], folder)
+        for stage in ("source", "preprocess"):
+            run([sys.executable, "-m", f"stages.{stage}"], folder)
         run([sys.executable, "-m", "stages.configure"], folder)
         cost = run([sys.executable, "-m", "stages.train", "base"], folder)
         print(f"| {images:,} | {cost.seconds:.1f} | {cost.megabytes:.0f} |", flush=True)

@@ -82,6 +82,10 @@ def default_params() -> dict[str, Any]:
     return read_yaml(REPOSITORY / "params.yaml")
 
 
+NONE = object()
+"""Stands for null in `edit_params`."""
+
+
 def edit_params(root: Path, changes: dict) -> None:
     """Set keys of `root`/params.yaml by dotted name; None removes the key."""
     file = root / "params.yaml"
@@ -94,7 +98,7 @@ def edit_params(root: Path, changes: dict) -> None:
         if value is None:
             del block[key]
         else:
-            block[key] = value
+            block[key] = None if value is NONE else value
     file.write_text(yaml.safe_dump(params, sort_keys=False))
 
 
@@ -199,9 +203,7 @@ def new_project(root: Path, files: dict[str, bytes], changes: dict) -> Project:
         shutil.rmtree(root / folder, ignore_errors=True)
     (root / "data").mkdir()
     write_zip(root / "data/small.zip", files)
-    changes = {"source.path": "data/small.zip", **changes}
-    # The same path means that there is no other data set to try the models on.
-    edit_params(root, {"external.path": changes["source.path"], **changes})
+    edit_params(root, {"source.path": "data/small.zip", **changes})
     project = Project(root)
     project.run("git", "init", "--quiet", "--initial-branch", "main")
     project.configure()

@@ -84,7 +84,8 @@ def test_an_experiment_is_compared_and_applied_and_going_back_trains_nothing(
     assert "configs/base.yaml" not in params
 
     metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
-    assert set(metrics) == {"metrics/sgd.json", "metrics/robustness/sgd.json"}
+    of_sgd = ("metrics/sgd.json", "metrics/robustness/sgd.json", "metrics/sets/sgd/test.json")
+    assert set(metrics) == set(of_sgd)
     assert "loss" in metrics["metrics/sgd.json"]
 
     project.run("git", "checkout", "--", ".")
@@ -151,28 +152,31 @@ def test_data_in_each_of_dvcs_forms(project: Project) -> None:
     shutil.unpack_archive(project.root / "data/small.zip", project.root / "data/folder")
     project.run("dvc", "add", "data/folder")
     _use(project, "data/folder")
-    assert set(project.repro()) == {"source", "preprocess", "external", *CARDS, "report"}
+    assert set(project.repro()) == {"configure", "source", "preprocess", *CARDS, "report"}
     changed = {path for path, digest in project.outputs().items() if before[path] != digest}
     pages = {"models/base.md", "models/sgd.md", "reports/data.md", "reports/index.html"}
     assert changed == pages, "they name the data set"
 
-    (project.root / "data/small.zip").rename(project.root / "data/my set.zip")
-    _use(project, "data/my set.zip")
-    project.repro("preprocess", "external")
+    # A path is data, to the shell as well.
+    name = "data/-my 'set' \"$(touch PWNED)\".zip"
+    (project.root / "data/small.zip").rename(project.root / name)
+    _use(project, name)
+    project.repro("preprocess")
     _use(project, "data/folder")
-    project.repro("preprocess", "external")
+    project.repro("preprocess")
+
+    assert not (project.root / "PWNED").exists()
 
     after = project.outputs()
     project.run("dvc", "config", "cache.type", "symlink")
     project.run("dvc", "checkout", "--relink")
     assert (project.root / "data/folder/train/REAL/0000.png").is_symlink()
-    project.repro("--force", "source", "preprocess", "external")
+    project.repro("--force", "source", "preprocess")
     assert project.outputs() == after
 
 
 def _use(project: Project, data_set: str) -> None:
-    """Let the project use `data_set`, and no other one."""
-    edit_params(project.root, {"source.path": data_set, "external.path": data_set})
+    edit_params(project.root, {"source.path": data_set})
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ DEADLINE = 60
 PROCESSES = 2
 COMMANDS = {
     "source": f"python -m stages.source --processes {PROCESSES}",
-    "preprocess": f"python -m stages.preprocess data/small.zip --processes {PROCESSES}",
+    "preprocess": f"python -m stages.preprocess --processes {PROCESSES}",
 }
 EARLIER = {"source": "reports/data/earlier", "preprocess": "data/processed/train/earlier"}
 FIRST_OUTPUT = {"source": "data/manifest.csv", "preprocess": "data/processed/train"}

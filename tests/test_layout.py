@@ -12,7 +12,10 @@ import yaml
 
 from tests.helpers import REPOSITORY
 
-STAGES: dict[str, dict] = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+PIPELINE: dict[str, dict] = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+ENTRIES = [entry.get("do", entry) for entry in PIPELINE.values()]
+STAGES = {entry["cmd"].split()[2].removeprefix("stages."): entry for entry in ENTRIES}
+"""The stages by the folder of their code."""
 SHARED = {"common", "images", "networks", "pages"}
 
 
@@ -72,8 +75,7 @@ def reached(folder: str) -> set[str]:
 
 
 def declared(stage: str) -> set[str]:
-    deps = STAGES[stage].get("do", STAGES[stage])["deps"]
-    return {Path(dep).name for dep in deps if dep.startswith("stages/")}
+    return {Path(dep).name for dep in STAGES[stage]["deps"] if dep.startswith("stages/")}
 
 
 def test_every_folder_is_a_stage_or_shared() -> None:
@@ -81,9 +83,15 @@ def test_every_folder_is_a_stage_or_shared() -> None:
     assert not list((REPOSITORY / "stages").glob("*.py"))
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", sorted(STAGES.keys() - {"configure"}))
 def test_a_stage_declares_the_folders_that_it_imports_from_and_no_others(stage: str) -> None:
     assert declared(stage) == reached(stage)
+
+
+def test_configure_checks_every_block_so_that_all_code_is_its_input() -> None:
+    assert STAGES["configure"]["deps"] == ["stages"]
+    schemas = {path.parent.name for path in (REPOSITORY / "stages").glob("*/schema.py")}
+    assert schemas <= reached("configure")
 
 
 def test_what_is_shared_imports_from_no_stage() -> None:
@@ -108,7 +116,8 @@ def test_nobody_imports_from_a_main() -> None:
 
 def test_no_two_modules_have_one_name() -> None:
     names = [Path(file).name for part in ("stages", "tools") for file in sources(part)]
-    names = [name for name in names if name != "__main__.py"]
+    # In each folder a stage's command, and what its block of params.yaml may be.
+    names = [name for name in names if name not in ("__main__.py", "schema.py")]
     assert sorted(names) == sorted(set(names))
 
 

@@ -33,6 +33,7 @@ BASE = {"train@base", "evaluate@base", "card@base"}
 WIDE = {"train@wide", "evaluate@wide", "card@wide"}
 CARDS = {"card@base", "card@sgd"}
 END = {"compare", "report"}
+ELSEWHERE = {"evaluate_external@base-other", "evaluate_external@sgd-other"}
 TABLES = [
     "accuracy",
     "confusion",
@@ -63,32 +64,41 @@ EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
         {"configure", "train@base", "train@sgd", *CARDS, *END},
         set(),
     ),
-    "source, the manifest stays": ({"source.validation_fraction": 0.3}, {"source"}, set()),
-    "the audit": ({"source.audit.short_cuts": "off"}, {"source", *CARDS, "report"}, set()),
-    "decode, the pixels stay": (
-        {"decode.max_pixels": 2000},
-        {"source", "preprocess", "external"},
+    "source, the manifest stays": (
+        {"source.validation_fraction": 0.3},
+        {"configure", "source"},
         set(),
     ),
-    "the other data set": (
-        {"external.path": "data/other.zip"},
-        {"external", "evaluate@base", "evaluate@sgd", *CARDS, *END},
+    "the audit": (
+        {"source.audit.short_cuts": "off"},
+        {"configure", "source", *CARDS, "report"},
+        set(),
+    ),
+    "decode, the pixels stay": (
+        {"decode.max_pixels": 2000},
+        {"configure", "source", "preprocess"},
+        set(),
+    ),
+    "an external set": (
+        {"external.other": "data/other.zip"},
+        {"configure", "external@other", *ELSEWHERE, *CARDS, *END},
         set(),
     ),
     "evaluate": (
         {"evaluate.batch_size": 7},
-        {"evaluate@base", "evaluate@sgd"},
+        {"configure", "evaluate@base", "evaluate@sgd"},
         CARDS | END,
     ),
     "robustness": (
         {"robustness.blur_sigma": [3.0]},
-        {"evaluate@base", "evaluate@sgd", *CARDS, *END},
+        {"configure", "evaluate@base", "evaluate@sgd", *CARDS, *END},
         set(),
     ),
-    "compare": ({"compare.baseline": "sgd"}, END, set()),
+    "compare": ({"compare.baseline": "sgd"}, {"configure", *END}, set()),
+    "the gate, which no stage reads": ({"gate.roc_auc": 0.01}, {"configure"}, set()),
     "preprocess": (
         {"preprocess.image_size": [16, 16]},
-        {"preprocess", "external", *BASE, *SGD, *END},
+        {"configure", "preprocess", *BASE, *SGD, *END},
         set(),
     ),
 }
@@ -113,6 +123,28 @@ def test_only_what_is_affected_reruns(project: Project, edit: str, how: str) -> 
         ran = stages_run(project.run("dvc", "exp", "run", *settings).stdout)
     assert must <= set(ran) <= must | may
     assert len(ran) == len(set(ran))
+
+
+def test_one_more_external_set_is_prepared_and_measured_alone(project: Project) -> None:
+    for name, seed in (("other", 1), ("fakes", 2)):
+        files = small_data_set({"test": 2}, seed=seed)
+        chosen = {path: data for path, data in files.items() if name == "other" or "FAKE" in path}
+        write_zip(project.root / f"data/{name}.zip", chosen)
+    project.run("dvc", "exp", "run", "-S", "+external.other=data/other.zip")
+    more = project.run("dvc", "exp", "run", "-S", "+external.fakes=data/fakes.zip").stdout
+    measured = {"evaluate_external@base-fakes", "evaluate_external@sgd-fakes"}
+    assert set(stages_run(more)) == {"configure", "external@fakes", *measured, *CARDS, *END}
+    report = json.loads((project.root / "reports/comparison.json").read_text())
+    found = report["variants"]["sgd"]["sets"]
+    assert list(found) == ["other", "fakes"]
+    assert (found["other"]["images"], found["fakes"]["images"]) == (4, 2)
+    assert "roc_auc" not in found["fakes"]
+    assert "data/fakes.zip" in (project.root / "models/sgd.md").read_text()
+    assert "On other data sets" in (project.root / "reports/index.html").read_text()
+
+    removed = project.run("dvc", "exp", "run", "-S", "~external.other").stdout
+    assert set(stages_run(removed)) == {"configure", *CARDS, *END}
+    assert "other.zip" not in (project.root / "models/sgd.md").read_text()
 
 
 def test_an_added_variant_trains_alone_and_a_removed_one_leaves_no_row(project: Project) -> None:
@@ -180,7 +212,7 @@ def test_junk_beside_the_code_runs_nothing_and_a_new_module_does(project: Projec
             (folder / name).write_text("junk")
     assert project.repro() == []
     (project.root / "stages/compare/new.py").write_text("")
-    assert project.repro() == ["compare", "report"]
+    assert project.repro() == ["configure", "compare", "report"]
 
 
 def test_one_more_allowed_value_runs_configure_alone(project: Project) -> None:
@@ -197,7 +229,7 @@ def test_one_more_allowed_value_runs_configure_alone(project: Project) -> None:
 def test_reproducing_by_force_gives_the_same_lock(project: Project) -> None:
     before = (project.root / "dvc.lock").read_text()
     ran = project.repro("--force", "--no-run-cache")
-    assert len(ran) == 4 + 2 * 3 + 2
+    assert len(ran) == 3 + 2 * 3 + 2
     assert (project.root / "dvc.lock").read_text() == before
 
 
@@ -220,7 +252,6 @@ def test_same_bytes_elsewhere_in_another_order_with_a_neighbour_on_one_older_cor
 ) -> None:
     project = finished_project.copy_to(tmp_path / "a folder with spaces" / "other")
     shutil.rmtree(project.root / ".dvc/cache")
-    shutil.rmtree(project.root / "data/external")
     for name in ("models", "metrics", "plots", "reports", "configs", "data/processed"):
         shutil.rmtree(project.root / name)
     (project.root / "dvc.lock").unlink()
@@ -230,8 +261,8 @@ def test_same_bytes_elsewhere_in_another_order_with_a_neighbour_on_one_older_cor
     environment = {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C", **older_processor()}
     project.run("taskset", "--cpu-list", "0", "dvc", "repro", env=environment)
     expected, found = finished_project.outputs(), project.outputs()
-    same = [path for path in expected if re.search(r"(base|sgd)(\.|$)|^data/|reports/data", path)]
-    assert len(same) == 5 + 3 + 1 + 2 * 9
+    same = [path for path in expected if re.search(r"(base|sgd)(\.|/|$)|^data/|reports/data", path)]
+    assert len(same) == 6 + 3 + 2 * 10
     assert {path: found[path] for path in same} == {path: expected[path] for path in same}
 
 
@@ -295,7 +326,7 @@ def test_cheap_stages_never_import_tensorflow(project: Project, tmp_path: Path) 
         (poisoned / name).mkdir(parents=True)
         (poisoned / name / "__init__.py").write_text("raise ImportError('poisoned')")
     commands = {name: stage["cmd"] for name, stage in project.lock().items()}
-    cheap = {"source", "preprocess", "external", "configure", "card@base", *END}
+    cheap = {"source", "preprocess", "configure", "card@base", *END}
     for name in (*sorted(cheap), "train@base"):
         result = project.run(
             *shlex.split(commands[name]), check=False, env={"PYTHONPATH": str(poisoned)}
@@ -326,7 +357,9 @@ def test_a_wrong_value_is_one_line_and_leaves_earlier_outputs(project: Project) 
         "decode.max_pixels": (0, "decode.max_pixels: must be greater than or equal to 1, found 0"),
         "source.audit.short_cuts": ("no", "must be 'error', 'warn' or 'off', found 'no'"),
         "preprocess.image_size": ([32], "image_size: must have at least 2 entries, found [32]"),
-        "external.pth": ("x", "external.pth: unknown key; did you mean 'path'?"),
+        "robustness.jpeg_quality": ([200], "must be less than or equal to 100, found 200"),
+        "external.`touch x`": ("data/x.zip", "a name has at most 64 lower-case letters"),
+        "trian": ({"epochs": 2}, "trian: unknown key; did you mean 'train'?"),
         "evaluate.batch_size": (0, "evaluate.batch_size: must be greater than or equal to 1"),
         "compare.baseline": ("bsae", "no variant 'bsae'; did you mean 'base'?"),
     }
@@ -348,7 +381,7 @@ def test_a_wrong_value_is_one_line_and_leaves_earlier_outputs(project: Project) 
             if p.endswith(".h5") or p.startswith(("reports", "configs", "plots/all"))
         }
         (project.root / "params.yaml").write_text(good)
-        assert set(project.repro()) <= {"source", "configure", *CARDS, *END}, "nothing trains again"
+        assert set(project.repro()) <= {"configure"}, "nothing else had begun"
         after = _files(project.root)
         kept = {p: h for p, h in before.items() if p.startswith(("data", "models", "me", "re"))}
         assert {p: after.get(p) for p in kept} == kept

@@ -14,37 +14,20 @@ nothing could be checked, it exits with 1, too.
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
-
-from pydantic import ConfigDict, PlainValidator
+from typing import NamedTuple
 
 from stages.common.command import InputError, command_line, run
-from stages.common.params import PARAMS_FILE, Schema, nearest, read_block
+from stages.common.params import PARAMS_FILE, nearest, read_block
+from stages.compare.schema import BEYOND_INTERVAL, GateParams
 from stages.pages.markdown import table
 from tools.review import revisions
 from tools.review.revisions import Revision
 
-BEYOND_INTERVAL = "beyond_interval"
 PAIRED = (*revisions.MEANS, *revisions.RANKINGS)
 """The metrics that `beyond_interval` takes: those that come from the predictions alone."""
 LESS_IS_BETTER = ("loss", "brier", "ece", "accuracy_lost")
 """What the names of such metrics start with."""
 OK, FAILED, NOT_CHECKED = "ok", "failed", "not checked"
-
-
-def _tolerance(value: Any) -> float | str:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if value != BEYOND_INTERVAL and not (is_number and 0 <= value < float("inf")):
-        raise ValueError(f"must be a number from 0 on or '{BEYOND_INTERVAL}', found {value!r}")
-    result: float | str = value
-    return result
-
-
-class GateParams(Schema):
-    """The block `gate` of params.yaml: any metric, and the largest fall allowed."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Annotated[float | str, PlainValidator(_tolerance)]]
 
 
 class Check(NamedTuple):

@@ -11,15 +11,13 @@ import yaml
 
 from stages.common.command import command_line, run
 from stages.common.params import Schema, read_yaml
-from stages.compare.comparison import CompareParams
+from stages.compare.schema import CompareParams
 from stages.configure.schema import ModelSchema
-from stages.evaluate.classifier import EvaluateParams
-from stages.evaluate.robustness import RobustnessParams
-from stages.external.unseen import ExternalParams
-from stages.images.pixels import DecodeParams
+from stages.evaluate.schema import EvaluateParams, RobustnessParams
+from stages.images.schema import DecodeParams
 from stages.pages.markdown import code, table
-from stages.preprocess.resize import PreprocessParams
-from stages.source.images import SourceParams
+from stages.preprocess.schema import PreprocessParams
+from stages.source.schema import SourceParams
 
 PAGE = Path("docs/parameters.md")
 
@@ -27,7 +25,6 @@ BLOCKS: dict[str, type[Schema]] = {
     "source": SourceParams,
     "decode": DecodeParams,
     "preprocess": PreprocessParams,
-    "external": ExternalParams,
     "train": ModelSchema,
     "evaluate": EvaluateParams,
     "robustness": RobustnessParams,
@@ -50,6 +47,12 @@ OTHERS = """\
 Read by `configure`. A name, and the keys of `train` that it changes, such as
 `wide: {dense_units: 1024}`. A nested key keeps its neighbours, a list is replaced. `recipe: NAME`
 takes over the changes of a recipe first. Names have lower-case letters, digits, `-` and `_`.
+
+## `external`
+
+Read by `external`, `evaluate_external`, `card`, `compare`. Other data sets to try the models on: a
+name, as those of variants, and a path, such as `{sd15: data/sd15.zip}`; `{}`: none. `test` is the
+name of the own test split.
 
 ## `gate`
 
@@ -79,8 +82,10 @@ def parameters(
     for name, value in schema["properties"].items():
         nested = _resolved(value, definitions)
         place = f"{key}.{name}"
-        if nested.get("type") == "object":
-            yield from parameters(nested, place, definitions)
+        options = [_resolved(option, definitions) for option in nested.get("anyOf", [nested])]
+        blocks = [option for option in options if option.get("type") == "object"]
+        if blocks:
+            yield from parameters(blocks[0], place, definitions)
             continue
         default = value.get("default")
         end = "" if default is None else f", default {code(str(default).lower())}"
@@ -150,13 +155,16 @@ def value_of(params: dict[str, Any], key: str) -> str:
 
 
 def readers(block: str, stages: dict[str, Any]) -> list[str]:
-    """Return the stages of dvc.yaml that depend on `block` or on a key of it."""
+    """Return the stages of dvc.yaml that depend on `block` or on a key of it.
+
+    `configure`, which checks all of params.yaml, is named where no other stage reads the block.
+    """
     found = []
     for name, stage in stages.items():
         listed = stage.get("do", stage).get("params", [])
         if any(isinstance(entry, str) and entry.split(".")[0] == block for entry in listed):
             found.append(name)
-    return found
+    return found or ["configure"]
 
 
 def page(params: dict[str, Any], stages: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """card: describe one variant's network, with its numbers, for whoever gets it.
 
 In:  models/<variant>.h5 and .json, configs/<variant>.yaml, metrics/<variant>.json and
-     metrics/robustness/<variant>.json, reports/data.json.
+     metrics/robustness/<variant>.json, metrics/sets/<variant>, reports/data.json.
 Out: models/<variant>.md. It begins with what the Hugging Face Hub reads,
      https://huggingface.co/docs/hub/model-cards; then it goes in the order of Mitchell et al.,
      Model Cards for Model Reporting, 2019, https://arxiv.org/abs/1810.03993.
@@ -26,6 +26,10 @@ def main() -> None:
     except OSError as error:
         raise InputError(f"{network}: {error.strerror}; run `dvc repro train@{variant}`") from None
     metrics = read_json(Path("metrics") / f"{variant}.json")
+    sets = {
+        path: read_json(Path("metrics/sets") / variant / f"{name}.json")
+        for name, path in read_value("external").items()
+    }
     text = page(
         variant,
         digest,
@@ -34,9 +38,9 @@ def main() -> None:
         read_json(network.with_suffix(".json")),
         metrics,
         read_json(Path("metrics/robustness") / f"{variant}.json"),
+        sets,
         read_json(Path("reports/data.json")),
         str(read_value("source.path")),
-        str(read_value("external.path")),
     )
     path = network.with_suffix(".md")
     with replacing(path) as file:

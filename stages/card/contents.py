@@ -28,26 +28,21 @@ KINDS = {
 def metadata(
     variant: str,
     metrics: Mapping[str, float],
-    robustness: Mapping[str, float],
+    sets: Mapping[str, Mapping[str, float]],
     data_set: str,
-    external: str,
 ) -> dict[str, Any]:
     """Return the metadata of the card, as the hub specifies it.
 
     Specification: https://github.com/huggingface/hub-docs/blob/main/modelcard.md.
 
     Args:
+        sets: what was measured on each external data set, by its path.
         data_set: the path of what it was trained and tested on.
-        external: the path of what it was tried on as well, if `robustness` has numbers of that.
     """
     results = [_result(metrics, {"name": data_set, "type": "imagefolder", "split": "test"})]
-    elsewhere = {
-        name.removeprefix("external_"): value
-        for name, value in robustness.items()
-        if name.startswith("external_")
-    }
-    if elsewhere:
-        results.append(_result(elsewhere, {"name": external, "type": "imagefolder"}))
+    results += [
+        _result(found, {"name": path, "type": "imagefolder"}) for path, found in sets.items()
+    ]
     return {
         "library_name": "keras",
         "pipeline_tag": "image-classification",
@@ -75,7 +70,9 @@ def images_table(audit: Mapping[str, Any]) -> str:
 
 
 def results_table(
-    metrics: Mapping[str, float], robustness: Mapping[str, float], external: str
+    metrics: Mapping[str, float],
+    robustness: Mapping[str, float],
+    sets: Mapping[str, Mapping[str, float]],
 ) -> str:
     """Return a Markdown table of what was measured, see `metadata` for the arguments."""
     rows = [
@@ -106,12 +103,11 @@ def results_table(
             if f"accuracy_{kind}" in robustness
         ),
     ]
-    if "external_images" in robustness:
-        where = f"{robustness['external_images']:,} images of {code(external)}"
-        rows += [
-            [f"accuracy on {where}", with_interval(robustness, "external_accuracy")],
-            ["ROC AUC on these", f"{robustness['external_roc_auc']:.3f}"],
-        ]
+    for path, found in sets.items():
+        where = f"{found['images']:,} images of {code(path)}"
+        rows.append([f"accuracy on {where}", with_interval(found, "accuracy")])
+        if "roc_auc" in found:
+            rows.append(["ROC AUC on these", f"{found['roc_auc']:.3f}"])
     return table(["metric", "value"], rows)
 
 
@@ -141,11 +137,11 @@ def page(
     calibration: Mapping[str, float],
     metrics: Mapping[str, float],
     robustness: Mapping[str, float],
+    sets: Mapping[str, Mapping[str, float]],
     audit: Mapping[str, Any],
     data_set: str,
-    external: str,
 ) -> str:
-    """Return the card as Markdown, see `metadata` for the last arguments.
+    """Return the card as Markdown, see `metadata` for `sets` and `data_set`.
 
     Args:
         digest: MD5 of the network's file.
@@ -154,7 +150,7 @@ def page(
         calibration, metrics, robustness: what `evaluate` wrote of the variant.
         audit: what reports/data.json holds.
     """
-    about = metadata(variant, metrics, robustness, data_set, external)
+    about = metadata(variant, metrics, sets, data_set)
     height, width = preprocess["image_size"]
     text = render(
         TEMPLATE,
@@ -175,6 +171,6 @@ def page(
         guess=share_of_larger_label(audit),
         images=images_table(audit),
         worse=worse_calibrated(metrics),
-        results=results_table(metrics, robustness, external),
+        results=results_table(metrics, robustness, sets),
     )
     return text + "\n"

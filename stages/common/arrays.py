@@ -10,6 +10,8 @@ from stages.common.command import InputError
 
 PROCESSED = Path("data/processed")
 EXTERNAL = Path("data/external")
+OWN = "test"
+"""What the own test split is called beside the external sets."""
 
 
 class Split(NamedTuple):

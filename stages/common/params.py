@@ -1,5 +1,6 @@
 """Reading parameters: the one place where YAML becomes typed values, or one clear error."""
 
+import datetime
 import difflib
 import re
 from pathlib import Path
@@ -102,6 +103,21 @@ def validate(schema: type[AnySchema], value: Any, where: str) -> AnySchema:
         # A mistyped key is also a missing one; the first tells more.
         first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
         raise InputError(_sentence(schema, first, where) + more) from None
+
+
+def require_name(name: Any, where: str) -> None:
+    """Refuse a name of a variant, recipe or data set that cannot be one of a file and a stage.
+
+    Raises:
+        InputError: it has other characters than these, is too long, or is no text.
+    """
+    if isinstance(name, int | float | datetime.date) and not isinstance(name, bool):
+        raise InputError(f"{where}: a name must be a text; write it in quotes, '{name}':")
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+        raise InputError(
+            f"{where}: a name has at most 64 lower-case letters, digits, - and _, and starts "
+            f"with a letter or digit, found {name!r}"
+        )
 
 
 def nearest(word: str, known: list[str]) -> str:

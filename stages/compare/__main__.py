@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.common.command import InputError, command_line, run
+from stages.common.command import command_line, run
 from stages.common.files import naming, replacing
-from stages.common.params import nearest, read_block, read_yaml
+from stages.common.params import read_block, read_value, read_yaml
 from stages.compare import curves, figures
-from stages.compare.comparison import CompareParams, compare_models, compare_runs, models_of
-from stages.compare.results import is_right, read_metrics, read_tables
+from stages.compare.comparison import compare_models, compare_runs, models_of
+from stages.compare.results import is_right, read_metrics, read_sets, read_tables
+from stages.compare.schema import CompareParams
 from stages.compare.summary import describe_changes, to_json, to_markdown
 from stages.evaluate.gallery import read_gallery
 
@@ -35,21 +36,17 @@ def main() -> None:
     command_line("stages.compare", __doc__).parse_args()
     baseline = read_block("compare", CompareParams).baseline
     configs = {file.stem: read_yaml(file) for file in sorted(Path("configs").glob("*.yaml"))}
-    if baseline not in configs:
-        raise InputError(
-            f"params.yaml: compare.baseline: no variant '{baseline}'; "
-            f"did you mean '{nearest(baseline, list(configs))}'?"
-        )
     variants = sorted(configs, key=lambda variant: variant != baseline)
     metrics = read_metrics(variants, Path("metrics"))
     robustness = read_metrics(variants, Path("metrics/robustness"))
+    sets = read_sets(variants, read_value("external"), Path("metrics/sets"))
     predictions = read_tables(variants, Path("data/predictions"))
     models = models_of(configs, baseline)
     correct = is_right(predictions)
     of_models = compare_models(correct, models)
     runs = compare_runs(correct, models, of_models)
     changes = describe_changes(configs, baseline)
-    numbers = to_json(len(correct), changes, metrics, robustness, runs, of_models)
+    numbers = to_json(len(correct), changes, metrics, robustness, sets, runs, of_models)
     markdown = to_markdown(json.loads(numbers))
 
     tables = {

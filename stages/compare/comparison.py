@@ -11,17 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
-from stages.common.params import Schema
 from stages.compare.verdicts import BASELINE, BETTER, NO_EVIDENCE, OTHER_SEED, WORSE
 from stages.evaluate.statistics import SIGNIFICANCE, holm, mcnemar_exact, mean_interval, seed_test
-
-
-class CompareParams(Schema):
-    """The block `compare` of params.yaml."""
-
-    baseline: str = Field(description="the variant that the others are measured against")
 
 
 def models_of(configs: Mapping[str, Mapping[str, Any]], baseline: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What train and evaluate wrote about each variant, in one table."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +21,23 @@ def read_metrics(variants: list[str], folder: Path) -> pd.DataFrame:
         _require(file)
         rows.append(json.loads(file.read_text()))
     return pd.DataFrame(rows, index=pd.Index(variants, name="variant"))
+
+
+def read_sets(
+    variants: list[str], sets: Collection[str], folder: Path
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return what `folder`/<variant>/<set>.json holds, by variant and by set.
+
+    Raises:
+        InputError: a variant has not been measured on a set.
+    """
+    found: dict[str, dict[str, dict[str, float]]] = {variant: {} for variant in variants}
+    for variant in variants:
+        for name in sets:
+            file = folder / variant / f"{name}.json"
+            _require(file)
+            found[variant][name] = json.loads(file.read_text())
+    return found
 
 
 def read_tables(variants: list[str], folder: Path) -> pd.DataFrame:

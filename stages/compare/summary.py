@@ -9,8 +9,6 @@ import pandas as pd
 from stages.compare.verdicts import in_words
 from stages.pages.markdown import table
 
-EXTERNAL = "external_accuracy"
-
 
 def describe_changes(
     configs: Mapping[str, Mapping[str, Any]], baseline: str
@@ -67,10 +65,15 @@ def to_json(
     changes: Mapping[str, Mapping[str, Any]],
     metrics: pd.DataFrame,
     robustness: pd.DataFrame,
+    sets: Mapping[str, Mapping[str, Any]],
     runs: pd.DataFrame,
     of_models: pd.DataFrame,
 ) -> str:
-    """Return all numbers of the comparison, by variant and by model, as JSON."""
+    """Return all numbers of the comparison, by variant and by model, as JSON.
+
+    Args:
+        sets: of each variant, what was measured on each external data set; {} without any.
+    """
     report = {
         "words": in_words(runs, of_models),
         "test_images": images,
@@ -80,6 +83,7 @@ def to_json(
                 "comparison": of_run,
                 "metrics": _by_name(metrics)[variant],
                 "robustness": _by_name(robustness)[variant],
+                **({"sets": sets[variant]} if sets[variant] else {}),
             }
             for variant, of_run in _by_name(runs).items()
         },
@@ -102,7 +106,7 @@ def to_markdown(report: Mapping[str, Any]) -> str:
     Args:
         report: what `to_json` returned, read again.
     """
-    variants = report["variants"]
+    variants, sets = report["variants"], sets_table(report)
     return (
         "\n\n".join(
             [
@@ -114,6 +118,7 @@ def to_markdown(report: Mapping[str, Any]) -> str:
                 ),
                 runs_table(report),
                 runs_note(report),
+                *(["## On other data sets", sets, SETS_NOTE] if sets else []),
             ]
         )
         + "\n"
@@ -131,7 +136,6 @@ MODELS_NOTE = (
 def runs_note(report: Mapping[str, Any]) -> str:
     """Return what stands below `runs_table`: what its columns are."""
     unless = ", unless the seeds of its model or of the baseline's say that it may be theirs"
-    external = " External: accuracy on the external data set, which no model has seen."
     return (
         f"Measured on the same {report['test_images']:,} test images; an image counts as FAKE from "
         "a probability of 0.5 on. In brackets: 95% bootstrap intervals over the test images. p: "
@@ -141,7 +145,6 @@ def runs_note(report: Mapping[str, Any]) -> str:
         "the verdicts at the threshold that was chosen on validation. ECE: expected calibration "
         "error as trained → after temperature scaling on validation. Perturbed: mean accuracy on "
         "the test images under every kind of perturbation."
-        f"{external * _has_external(report)}"
     )
 
 
@@ -153,7 +156,6 @@ def has_seeds(report: Mapping[str, Any]) -> bool:
 def runs_table(report: Mapping[str, Any]) -> str:
     """Return a Markdown table with a row for each variant of `report`."""
     baseline = next(iter(report["variants"]))
-    external = _has_external(report)
     header = [
         "variant",
         "accuracy",
@@ -164,7 +166,6 @@ def runs_table(report: Mapping[str, Any]) -> str:
         "ROC AUC",
         "ECE",
         "perturbed",
-        *["external"] * external,
         f"differs from {baseline} in",
     ]
     rows = [
@@ -178,7 +179,6 @@ def runs_table(report: Mapping[str, Any]) -> str:
             f"{row['metrics']['roc_auc']:.3f}",
             f"{row['metrics']['ece']:.3f} → {row['metrics']['ece_calibrated']:.3f}",
             f"{row['robustness']['accuracy_perturbed']:.3f}",
-            *[_external(row["robustness"])] * external,
             changes_in_words(row["differs_in"]),
         ]
         for variant, row in by_accuracy(report["variants"]).items()
@@ -186,8 +186,32 @@ def runs_table(report: Mapping[str, Any]) -> str:
     return table(header, rows)
 
 
-def _has_external(report: Mapping[str, Any]) -> bool:
-    return any(EXTERNAL in row["robustness"] for row in report["variants"].values())
+SETS_NOTE = (
+    "Accuracy of each variant on other data sets, which no model has seen, with its 95% bootstrap "
+    "interval over the images; AUC: ROC AUC, of sets with both labels."
+)
+
+
+def sets_table(report: Mapping[str, Any]) -> str:
+    """Return a Markdown table with a row for each external set, a column for each variant.
+
+    The own test split stands first. Without external sets it is empty.
+    """
+    variants = by_accuracy(report["variants"])
+    sets = list(next(iter(variants.values())).get("sets", {}))
+    if not sets:
+        return ""
+    of_own = [_on_set(row["metrics"]) for row in variants.values()]
+    rows = [["own test split", report["test_images"], *of_own]]
+    for name in sets:
+        found = [row["sets"][name] for row in variants.values()]
+        rows.append([name, found[0]["images"], *map(_on_set, found)])
+    return table(["data set", "images", *variants], rows)
+
+
+def _on_set(metrics: Mapping[str, float]) -> str:
+    auc = f", AUC {metrics['roc_auc']:.3f}" if "roc_auc" in metrics else ""
+    return _with_interval(metrics, "accuracy") + auc
 
 
 def by_accuracy(variants: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,10 +243,6 @@ def _with_interval(row: Mapping[str, Any], name: str, sign: str = "") -> str:
     if low == high == 0:
         return f"{row[name]:{sign}.3f}"
     return f"{row[name]:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
-
-
-def _external(row: Mapping[str, Any]) -> str:
-    return "" if row.get(EXTERNAL) is None else _with_interval(row, EXTERNAL)
 
 
 def p_in_words(p: float | None) -> str:

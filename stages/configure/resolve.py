@@ -1,10 +1,9 @@
 """What each model's configuration is: inheritance resolved, and all of it checked."""
 
-import re
 from typing import Any
 
 from stages.common.command import InputError
-from stages.common.params import PARAMS_FILE, nearest, validate
+from stages.common.params import PARAMS_FILE, nearest, require_name, validate
 from stages.configure.schema import ModelSchema
 
 
@@ -35,23 +34,14 @@ def resolve(train: Any, recipes: Any, variants: Any) -> dict[str, dict[str, Any]
     if not isinstance(variants, dict) or not variants:
         raise InputError(f"{PARAMS_FILE}: variants: expected names and what each one changes")
     for name in recipes:
-        _require_name(name, f"{PARAMS_FILE}: recipes.{name}")
+        require_name(name, f"{PARAMS_FILE}: recipes.{name}")
         _resolved(base, recipes, {"recipe": name}, f"{PARAMS_FILE}: recipes.{name}")
     configs = {}
     for name, changes in variants.items():
         where = f"{PARAMS_FILE}: variants.{name}"
-        _require_name(name, where)
+        require_name(name, where)
         configs[name] = _resolved(base, recipes, changes, where)
     return configs
-
-
-def _require_name(name: Any, where: str) -> None:
-    # A variant's becomes a file's and a DVC stage's, on every file system.
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
-        raise InputError(
-            f"{where}: a name has at most 64 lower-case letters, digits, - and _, and starts "
-            f"with a letter or digit, found {name!r}"
-        )
 
 
 def _resolved(

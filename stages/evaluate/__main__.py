@@ -1,11 +1,16 @@
 """evaluate: calibrate one variant's network on validation, then measure it on the test split.
 
-In:  models/<variant>.h5, data/processed/validation and test, data/external, data/manifest.csv.
+In:  models/<variant>.h5, data/processed/validation and test, data/manifest.csv.
 Out: models/<variant>.json: its temperature and threshold;
      metrics/<variant>.json and data/predictions/<variant>.csv: of the test images as they are;
+     metrics/sets/<variant>/test.json: of these, what is measured on any set of images;
      metrics/robustness/<variant>.json and plots/robustness/<variant>.csv: of test images that were
-     changed, a row a perturbation, and of another data set;
+     changed, a row a perturbation;
      plots/gallery/<variant>: images that it was sure of, with what speaks for its verdict.
+
+With --external, it measures the calibrated network on another data set instead:
+In:  models/<variant>.h5 and .json, data/external/<set>.
+Out: metrics/sets/<variant>/<set>.json.
 
 FAKE is the positive class; p_fake is the probability of it, after temperature scaling.
 """
@@ -16,39 +21,58 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.common.arrays import EXTERNAL, load_folder, load_split, read
+from stages.common.arrays import EXTERNAL, OWN, load_folder, load_split, read
 from stages.common.command import InputError, command_line, run
 from stages.common.files import naming, replacing
 from stages.common.manifest import LABELS, MANIFEST, read_used
 from stages.common.params import read_block
 from stages.evaluate import calibration
 from stages.evaluate.calibrated_model import EvaluateModel
-from stages.evaluate.classifier import Classifier, EvaluateParams
+from stages.evaluate.classifier import Classifier
 from stages.evaluate.gallery import choose, write_gallery
-from stages.evaluate.metrics import measure
-from stages.evaluate.robustness import (
-    RobustnessParams,
-    of_external,
-    summary,
-    under_perturbations,
-)
+from stages.evaluate.metrics import measure, measure_set, of_own_test
+from stages.evaluate.robustness import summary, under_perturbations
+from stages.evaluate.schema import EvaluateParams, RobustnessParams
 from stages.networks.runtime import set_up
+
+SETS = Path("metrics/sets")
 
 
 def main() -> None:
     parser = command_line("stages.evaluate", __doc__)
     parser.add_argument("variant", help="a name in models/, without .h5")
-    variant = parser.parse_args().variant
+    parser.add_argument("--external", metavar="SET", help="a name in data/external/")
+    arguments = parser.parse_args()
     params = read_block("evaluate", EvaluateParams)
-    perturbed = read_block("robustness", RobustnessParams)
     set_up(0, params.threads, params.instruction_set)
-    test, external = load_split("test"), load_folder(EXTERNAL, "external")
+    network = Path("models") / f"{arguments.variant}.h5"
+    classifier = Classifier(network, params.batch_size)
+    if arguments.external:
+        measure_external(classifier, arguments.variant, arguments.external)
+    else:
+        measure_own(classifier, arguments.variant)
+
+
+def measure_external(classifier: Classifier, variant: str, name: str) -> None:
+    """Measure a network on the external set `name`."""
+    images, labels = load_folder(EXTERNAL / name, f"external@{name}")
+    fitted = calibration.read_calibration(classifier.path.with_suffix(".json"))
+    metrics = measure_set(labels, classifier.logits(images), fitted)
+    path = SETS / variant / f"{name}.json"
+    with replacing(path) as file:
+        write_json(metrics, file)
+    say(variant, metrics)
+
+
+def measure_own(classifier: Classifier, variant: str) -> None:
+    """Calibrate a network on validation and measure it on the test split."""
+    perturbed = read_block("robustness", RobustnessParams)
+    test = load_split("test")
     used = read_used()
     rows = used[used["split"] == "test"].reset_index(drop=True)
     if not np.array_equal(rows["label"].map(LABELS.index), test.labels):
         raise InputError(f"{MANIFEST} and data/processed/test differ; run `dvc repro preprocess`")
 
-    classifier = Classifier(Path("models") / f"{variant}.h5", params.batch_size)
     model = EvaluateModel.calibrated_on(load_split("validation"), classifier)
     predictions = pd.concat([rows[["path", "label"]], model.predict(test.images)], axis=1)
     metrics = measure(test.labels, predictions["logit"].to_numpy(), model.calibration)
@@ -57,12 +81,10 @@ def main() -> None:
     heat = model.explain(shown, examples["verdict"])
     changed = under_perturbations(classifier, model.calibration, test, perturbed)
     robustness = summary(changed)
-    if len(external.labels):
-        logits = classifier.logits(external.images)
-        robustness |= of_external(external.labels, logits, model.calibration)
 
-    calibration_path = Path("models") / f"{variant}.json"
+    calibration_path = classifier.path.with_suffix(".json")
     metrics_path = Path("metrics") / f"{variant}.json"
+    set_path = SETS / variant / f"{OWN}.json"
     robustness_path = Path("metrics/robustness") / f"{variant}.json"
     predictions_path = Path("data/predictions") / f"{variant}.csv"
     changed_path = Path("plots/robustness") / f"{variant}.csv"
@@ -70,6 +92,7 @@ def main() -> None:
     with (
         replacing(calibration_path) as calibration_file,
         replacing(metrics_path) as metrics_file,
+        replacing(set_path) as set_file,
         replacing(robustness_path) as robustness_file,
         replacing(predictions_path) as predictions_file,
         replacing(changed_path) as changed_file,
@@ -78,9 +101,11 @@ def main() -> None:
         with naming(calibration_path):
             calibration.write(model.calibration, calibration_file)
         with naming(metrics_path):
-            metrics_file.write_text(json.dumps(metrics, indent=2) + "\n")
+            write_json(metrics, metrics_file)
+        with naming(set_path):
+            write_json(of_own_test(test.labels, metrics), set_file)
         with naming(robustness_path):
-            robustness_file.write_text(json.dumps(robustness, indent=2) + "\n")
+            write_json(robustness, robustness_file)
         with naming(predictions_path):
             # Nine significant digits bring every float32 back exactly.
             predictions.to_csv(
@@ -90,8 +115,16 @@ def main() -> None:
             changed.to_csv(changed_file, index=False, lineterminator="\n")
         with naming(gallery_path):
             write_gallery(folder, examples, shown, heat)
-    for found in (metrics, robustness):
-        print(f"{variant}: " + ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
+    say(variant, metrics)
+    say(variant, robustness)
+
+
+def write_json(metrics: dict[str, float], path: Path) -> None:
+    path.write_text(json.dumps(metrics, indent=2) + "\n")
+
+
+def say(variant: str, metrics: dict[str, float]) -> None:
+    print(f"{variant}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
 
 
 if __name__ == "__main__":

@@ -3,21 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
 
 from stages.common.arrays import read
 from stages.common.command import InputError
-from stages.common.params import Schema
-from stages.networks.devices import INSTRUCTION_SET, THREADS, InstructionSet
 from stages.networks.runtime import keras
-
-
-class EvaluateParams(Schema):
-    """The block `evaluate` of params.yaml: how networks predict."""
-
-    batch_size: int = Field(ge=1, description="images a step")
-    instruction_set: InstructionSet | None = INSTRUCTION_SET
-    threads: int = THREADS
 
 
 class Classifier:

@@ -1,5 +1,7 @@
 """The metrics of a network, of images as they are."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn.metrics import (
     accuracy_score,
@@ -11,9 +13,21 @@ from sklearn.metrics import (
     roc_curve,
 )
 
+from stages.common.manifest import LABELS
 from stages.evaluate.calibration import Calibration, log_loss, probabilities
 from stages.evaluate.reliability import expected_calibration_error
 from stages.evaluate.statistics import accuracy_interval
+
+OF_ANY_SET = (
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "accuracy_at_threshold",
+    "accuracy_real",
+    "accuracy_fake",
+    "roc_auc",
+)
+"""The metrics that are measured on the own test split and on external sets alike."""
 
 
 def measure(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict[str, float]:
@@ -68,3 +82,37 @@ def recall_at(labels: np.ndarray, scores: np.ndarray, false_alarms: float) -> fl
     """
     rates, recognised, _ = roc_curve(labels, scores, drop_intermediate=False)
     return float(recognised[rates <= false_alarms].max())
+
+
+def measure_set(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict[str, float]:
+    """Return what can be said of a set of images that may have one label alone.
+
+    That is number, accuracy with its 95% interval (FAKE from a p_fake of 0.5 on), accuracy at the
+    threshold and on each label that is there, and of two labels ROC AUC.
+
+    Args:
+        labels: 0 (REAL) or 1 (FAKE): int, [N].
+        logits: log-odds of FAKE: float, [N].
+    """
+    p_fake = probabilities(logits, fitted.temperature).astype(np.float64)
+    right = (p_fake >= 0.5) == labels
+    accuracy = accuracy_interval(right)
+    metrics = {
+        "accuracy": accuracy.mean,
+        "accuracy_low": accuracy.low,
+        "accuracy_high": accuracy.high,
+        "accuracy_at_threshold": accuracy_score(labels, p_fake >= fitted.threshold),
+    }
+    for number, label in enumerate(LABELS):
+        if (labels == number).any():
+            metrics[f"accuracy_{label.lower()}"] = right[labels == number].mean()
+    if labels.min() != labels.max():
+        metrics["roc_auc"] = roc_auc_score(labels, logits)
+    return {"images": len(labels)} | {
+        name: round(float(value), 6) for name, value in metrics.items()
+    }
+
+
+def of_own_test(labels: np.ndarray, metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return of the `metrics` of the own test split what `measure_set` says of any set."""
+    return {"images": len(labels)} | {name: metrics[name] for name in OF_ANY_SET}

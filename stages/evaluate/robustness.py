@@ -2,46 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, field_validator
 from sklearn.metrics import accuracy_score, roc_auc_score
 from tqdm import tqdm
 
 from stages.common.arrays import Split, read
-from stages.common.params import Schema
 from stages.evaluate.calibration import Calibration, probabilities
 from stages.evaluate.classifier import Classifier
-from stages.evaluate.statistics import accuracy_interval
+from stages.evaluate.schema import RobustnessParams
 from stages.networks.perturb import blur, downscale, jpeg, noise
-
-
-class RobustnessParams(Schema):
-    """The block `robustness` of params.yaml: the levels of each perturbation, [] for none."""
-
-    jpeg_quality: list[Annotated[int, Field(ge=1, le=100)]] = Field(
-        description="quality of the JPEG file that the image is saved in, 1..100"
-    )
-    blur_sigma: list[Annotated[float, Field(gt=0, le=100)]] = Field(
-        description="standard deviation of the Gaussian blur, in pixels"
-    )
-    noise_sigma: list[Annotated[float, Field(gt=0, le=255)]] = Field(
-        description="standard deviation of the Gaussian noise, of 255"
-    )
-    downscale_to: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
-        description="shorter side that the image is scaled to and back from, in pixels"
-    )
-    seed: int = Field(ge=0, lt=2**32, description="seed of the noise")
-
-    @field_validator("jpeg_quality", "blur_sigma", "noise_sigma", "downscale_to")
-    @classmethod
-    def _once(cls, levels: list[float]) -> list[float]:
-        for place, level in enumerate(levels):
-            if level in levels[:place]:
-                raise ValueError(f"{level} is there twice")
-        return levels
 
 
 class Perturbation(NamedTuple):
@@ -125,16 +97,4 @@ def summary(table: pd.DataFrame) -> dict[str, float]:
         "accuracy_perturbed": round(mean, 6),
         "accuracy_lost": round(clean - mean, 6),
         **{f"accuracy_{str(kind).lower()}": round(value, 6) for kind, value in means.items()},
-    }
-
-
-def of_external(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict[str, float]:
-    """Return number and metrics of the external data set, with the accuracy's 95% interval."""
-    accuracy = accuracy_interval((probabilities(logits, fitted.temperature) >= 0.5) == labels)
-    found = measure(labels, logits, fitted) | {
-        "accuracy_low": round(accuracy.low, 6),
-        "accuracy_high": round(accuracy.high, 6),
-    }
-    return {"external_images": len(labels)} | {
-        f"external_{name}": value for name, value in found.items()
     }

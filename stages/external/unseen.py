@@ -1,36 +1,31 @@
 """The images of another data set that no model has learned from."""
 
 import pandas as pd
-from pydantic import Field
 
 from stages.common.command import InputError
-from stages.common.manifest import LABELS, in_words, left_out, pixels
-from stages.common.params import Schema
-from stages.images.find import DataSet, LabelFolders
+from stages.common.manifest import in_words, left_out, pixels
+from stages.images.find import DataSet, Found
+from stages.images.schema import LabelFolders, SplitFolders
 
 LEARNED = "in train or validation"
 REASONS = ("unreadable", "duplicate", LEARNED)
 """How the status of an image that is not used begins."""
 
 
-class ExternalParams(Schema):
-    """The block `external` of params.yaml."""
-
-    path: str = Field(
-        min_length=1, description="a zip, a tar or a folder; the one of source.path: none"
-    )
-
-
-def read(data_set: DataSet, labels: LabelFolders) -> pd.DataFrame:
+def read(data_set: DataSet, labels: LabelFolders, splits: SplitFolders | None) -> pd.DataFrame:
     """Return the images to choose from: path, split, label and fingerprint, sorted as a manifest.
+
+    Of a data set with splits these are the images of test, or where there are none of validation,
+    or else of train: where it was used before, others measured on the same ones.
 
     Raises:
         InputError: the data set cannot be read, or a path names two labels or none.
     """
-    images = data_set.list_images(labels).images
-    if images["split"].any():
-        images = images[images["split"] == "test"]
-    return data_set.add_fingerprints(images, "skip", "external")
+    images, passed_over = data_set.list_images(labels, splits)
+    named = [split for split in ("test", "validation", "train") if split in set(images["split"])]
+    if named:
+        images = images[images["split"] == named[0]]
+    return data_set.add_fingerprints(Found(images, passed_over), "skip", "external").images
 
 
 def choose(images: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
@@ -52,19 +47,19 @@ def choose(images: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
     return images.assign(status=status)
 
 
-def prepare(data_set: DataSet, labels: LabelFolders, manifest: pd.DataFrame) -> pd.DataFrame:
-    """Return the images found, see `choose`, of which some of either label are used.
+def prepare(
+    data_set: DataSet,
+    labels: LabelFolders,
+    splits: SplitFolders | None,
+    manifest: pd.DataFrame,
+) -> pd.DataFrame:
+    """Return the images found, see `choose`, of which some are used, if of one label alone.
 
     Raises:
-        InputError: as `read`, or no image of a label is used.
+        InputError: as `read`, or no image is used.
     """
-    images = choose(read(data_set, labels), manifest)
-    for label in LABELS:
-        here = images[images["label"] == label]
-        if not (here["status"] == "used").any():
-            why = f"{len(here)} found: {in_words(left_out(here, REASONS))}"
-            raise InputError(
-                f"{data_set.path}: no {label} image to use ({why}); images of both labels are "
-                "needed, in split 'test' where folders name splits"
-            )
+    images = choose(read(data_set, labels, splits), manifest)
+    if not (images["status"] == "used").any():
+        why = f"{len(images)} found: {in_words(left_out(images, REASONS))}"
+        raise InputError(f"{data_set.path}: no image to use ({why})")
     return images

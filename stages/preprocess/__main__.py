@@ -13,26 +13,26 @@ from stages.common.arrays import PROCESSED
 from stages.common.command import command_line, run
 from stages.common.files import replacing
 from stages.common.manifest import SPLITS, read_used
-from stages.common.params import read_block
+from stages.common.params import read_block, read_value
 from stages.images.parallel import add_processes_option
-from stages.images.pixels import DecodeParams
-from stages.preprocess.resize import Preprocess, PreprocessParams
+from stages.images.schema import DecodeParams
+from stages.preprocess.resize import Preprocess
+from stages.preprocess.schema import PreprocessParams
 
 
 def main() -> None:
     parser = command_line("stages.preprocess", __doc__)
-    parser.add_argument("source", type=Path, help="the zip, tar or folder that the manifest lists")
     add_processes_option(parser)
-    arguments = parser.parse_args()
+    processes = parser.parse_args().processes
     params, decoding = (
         read_block("preprocess", PreprocessParams),
         read_block("decode", DecodeParams),
     )
-    preprocess = Preprocess(params, decoding, arguments.processes)
-    used = read_used()
+    preprocess = Preprocess(params, decoding, processes)
+    source, used = Path(read_value("source.path")), read_used()
     with ExitStack() as stack:
         folders = {split: stack.enter_context(replacing(PROCESSED / split)) for split in SPLITS}
-        preprocess.write_splits(arguments.source, used, folders)
+        preprocess.write_splits(source, used, folders)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,17 @@
 import math
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Annotated, Literal, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
-from pydantic import Field
 from tqdm import tqdm
 
 from stages.common.arrays import PROCESSED
 from stages.common.command import InputError
 from stages.common.files import naming
 from stages.common.manifest import LABELS
-from stages.common.params import Schema
 from stages.images.archive import data_size, read_files
 from stages.images.parallel import (
     BATCH_BYTES,
@@ -24,21 +22,9 @@ from stages.images.parallel import (
     in_order,
     processes_for,
 )
-from stages.images.pixels import DecodeParams, UnreadableImageError, decode, to_array
-
-
-class PreprocessParams(Schema):
-    """The block `preprocess` of params.yaml."""
-
-    image_size: list[Annotated[int, Field(ge=8, le=1024)]] = Field(
-        min_length=2, max_length=2, description="height and width of every image, in pixels"
-    )
-    resample: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = Field(
-        description="Pillow's filter for images of another size"
-    )
-    aspect: Literal["stretch", "crop", "pad"] = Field(
-        description="how an image of another shape fits: distorted, its middle, or with borders"
-    )
+from stages.images.pixels import UnreadableImageError, decode, to_array
+from stages.images.schema import DecodeParams
+from stages.preprocess.schema import PreprocessParams
 
 
 class Part(NamedTuple):

@@ -10,11 +10,13 @@ from markdown_it import MarkdownIt
 
 from stages.compare.summary import (
     MODELS_NOTE,
+    SETS_NOTE,
     by_accuracy,
     has_seeds,
     models_table,
     runs_note,
     runs_table,
+    sets_table,
 )
 from stages.evaluate.gallery import KINDS, read_gallery
 from stages.pages.markdown import code, table
@@ -131,6 +133,8 @@ def page(
         runs_note=runs_note(report),
         models=to_html(models_table(report)) if has_seeds(report) else "",
         models_note=MODELS_NOTE,
+        sets=to_html(sets_table(report)),
+        sets_note=SETS_NOTE,
         parameters=to_html(differing_parameters(variants)),
         metrics=to_html(all_metrics(variants)),
         perturbed=to_html(perturbed(robustness)),

@@ -97,16 +97,17 @@ def test_one_value_and_back(team: Project) -> None:
     assert team.run("git", "status", "--short").stdout == ""
     assert team.repro() == []
 
-    holiday = ["dvc", "exp", "run", "--temp", "-S", "external.path=data/holiday.zip", "external"]
+    added = "+external.holiday=data/holiday.zip"
+    holiday = ["dvc", "exp", "run", "--temp", "-S", added, "external@holiday"]
     failed = team.run(*holiday, check=False)
     assert failed.returncode != 0
     assert "No such file or directory" in failed.stderr
     before = team.outputs()
     printed, _ = GUIDE.follow("Leave the workspace alone", team)
-    assert stages_run(printed) == ["compare", "report"]
+    assert stages_run(printed) == ["configure", "compare", "report"]
     assert set(experiments(team)) == {"faster", "baseline-sgd"}
     assert team.outputs() == before
-    assert stages_run(team.run(*holiday).stdout) == ["external"]
+    assert stages_run(team.run(*holiday).stdout) == ["configure", "external@holiday"]
 
 
 def test_a_grid_from_the_queue_to_the_last_that_is_dropped(team: Project, tmp_path: Path) -> None:

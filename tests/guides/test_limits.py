@@ -13,7 +13,8 @@ from tests.helpers import REPOSITORY, Project, write_zip
 def test_a_model_is_tried_on_your_images(project: Project) -> None:
     write_zip(project.root / "data/holiday.zip", images())
     (printed,) = Guide("limits.md").follow("Try it", project)
-    assert "external_accuracy_low" in printed
+    assert "metrics/sets/sgd/holiday.json" in printed
+    assert "accuracy_low" in printed
 
 
 def test_the_numbers_are_those_of_the_committed_metrics() -> None:

@@ -92,7 +92,7 @@ CHANGES = {
 }
 """Values by which every stage that can has something else to write than before."""
 
-STAGES = ["source", "preprocess", "external", "configure", "train", "evaluate"]
+STAGES = ["configure", "source", "preprocess", "train", "evaluate"]
 STAGES += ["card", "compare", "report"]
 
 

@@ -1,7 +1,10 @@
 """docs/your-data.md: your own images, their audit, another data set, CIFAKE."""
 
 import json
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -38,12 +41,31 @@ def test_your_own_images_take_the_place_of_the_others(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_models_are_tried_on_other_images(project: Project) -> None:
+def test_images_from_a_server_need_it_once(project: Project, tmp_path: Path) -> None:
+    """A server of HTTP stands for the bucket; tests/guides/test_remotes.py has a real one of S3."""
+    (tmp_path / "bucket").mkdir()
+    write_zip(tmp_path / "bucket/photos.zip", images())
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path / "bucket")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        guide = Guide("your-data.md", {"s3://bucket": f"http://127.0.0.1:{server.server_port}"})
+        guide.follow("Use images from a bucket", project)
+        server.shutdown()
+    assert "data/photos.zip" in (project.root / "models/sgd.md").read_text()
+    project.run("dvc", "exp", "run", "--set-param", "compare.baseline=sgd")
+    assert project.repro() == []
+
+
+@pytest.mark.slow
+def test_models_are_tried_on_other_images_and_the_set_is_dropped(project: Project) -> None:
     write_zip(project.root / "data/holiday.zip", images())
-    (printed,) = Guide("your-data.md").follow("Try the models on other images", project)
-    assert "Stage 'train@sgd' didn't change, skipping" in printed
-    metrics = json.loads((project.root / "metrics/robustness/sgd.json").read_text())
-    assert metrics["external_images"] == 60
+    added, dropped = Guide("your-data.md").follow("Try the models on other images", project)
+    assert "Stage 'train@sgd' didn't change, skipping" in added
+    assert "> python -m stages.evaluate sgd --external holiday" in added
+    assert "| holiday | 60 |" in added, "what compare prints"
+    assert "| holiday |" not in dropped
+    assert not list((project.root / "metrics").rglob("holiday.json"))
+    assert project.repro() == []
 
 
 @pytest.mark.slow

@@ -9,17 +9,9 @@ import pytest
 
 from stages.common.command import InputError
 from stages.common.params import validate
+from stages.compare.schema import GateParams
 from tests.helpers import REPOSITORY, Project
-from tools.gate import (
-    Check,
-    GateParams,
-    check,
-    check_all,
-    fall_of,
-    passes,
-    to_markdown,
-    tolerances,
-)
+from tools.gate import Check, check, check_all, fall_of, passes, to_markdown, tolerances
 from tools.review.revisions import Revision
 
 KNOWN = ["accuracy", "roc_auc", "loss", "accuracy_perturbed"]

@@ -80,7 +80,7 @@ def test_what_is_allowed_is_said_in_words() -> None:
 
 @pytest.mark.parametrize(
     ("block", "names"),
-    [("source", ["source", "external"]), ("train", ["configure"]), ("other", [])],
+    [("source", ["source", "external"]), ("train", ["configure"])],
 )
 def test_readers_are_the_stages_that_declare_the_block(block: str, names: list[str]) -> None:
     stages = {

@@ -24,8 +24,9 @@ from stages.images.parallel import (
     in_order,
     processes_for,
 )
-from stages.images.pixels import DecodeParams
-from stages.preprocess.resize import Preprocess, PreprocessParams
+from stages.images.schema import DecodeParams
+from stages.preprocess.resize import Preprocess
+from stages.preprocess.schema import PreprocessParams
 from tools.predict.inputs import find, read
 from tools.predict.output import FORMATS
 from tools.predict.rows import caveat, rows_of

@@ -13,9 +13,11 @@ from starlette.formparsers import MultiPartParser
 
 from stages.common.command import InputError
 from stages.common.params import read_block
-from stages.images.pixels import DecodeParams, UnreadableImageError, decode, require_size
+from stages.images.pixels import UnreadableImageError, decode, require_size
+from stages.images.schema import DecodeParams
 from stages.networks.runtime import tf
-from stages.preprocess.resize import Preprocess, PreprocessParams
+from stages.preprocess.resize import Preprocess
+from stages.preprocess.schema import PreprocessParams
 from tools.predict.detector import Detector, best_on_validation, trained_variants
 from tools.predict.rows import caveat
 from tools.predict.views import views

@@ -13,8 +13,9 @@ from stages.common.manifest import LABELS
 from stages.common.params import read_block
 from stages.evaluate.calibrated_model import EvaluateModel
 from stages.evaluate.calibration import read_calibration
-from stages.evaluate.classifier import Classifier, EvaluateParams
+from stages.evaluate.classifier import Classifier
 from stages.evaluate.gallery import overlay
+from stages.evaluate.schema import EvaluateParams
 from stages.networks.runtime import set_up
 from stages.preprocess.resize import Preprocess
 from tools.predict.views import Views

@@ -11,8 +11,9 @@ from typing import NamedTuple, TextIO
 from stages.common.command import InputError
 from stages.images.archive import is_archive, list_files, read_files
 from stages.images.layout import IMAGE_SUFFIXES
-from stages.images.pixels import BYTES_PER_PIXEL, DecodeParams, UnreadableImageError, require_size
+from stages.images.pixels import BYTES_PER_PIXEL, UnreadableImageError, require_size
 from stages.images.reader import is_litter
+from stages.images.schema import DecodeParams
 
 
 class Place(NamedTuple):

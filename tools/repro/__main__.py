@@ -13,12 +13,14 @@ import signal
 import sys
 
 from stages.common.command import InputError, command_line, run
-from stages.networks.config import CONFIGS, read_config
+from stages.common.params import PARAMS_FILE, read_yaml
+from stages.configure.check import check
+from stages.networks.config import read_config
 from tools.repro.processes import reproduce, start_dvc, stop, visible_gpus
 from tools.repro.record import record
 from tools.repro.variants import Variant
 
-SHARED = ["preprocess", "external", "configure"]
+SHARED = ["preprocess", "configure"]
 
 
 def _dvc(*arguments: str) -> None:
@@ -50,9 +52,11 @@ def main() -> None:
         "here %(default)s)",
     )
     jobs = parser.parse_args().jobs
-    _dvc("repro", *SHARED)
-    names = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
-    variants = [Variant(name, read_config(name)) for name in names]
+    # DVC itself reads params.yaml, and stops in words of its own where a block is missing.
+    params = read_yaml(PARAMS_FILE)
+    names, sets = list(check(params)), list(params["external"])
+    _dvc("repro", *SHARED, *(f"external@{name}" for name in sets))
+    variants = [Variant(name, read_config(name), sets) for name in sorted(names)]
     failed, trained = reproduce(variants, jobs, visible_gpus())
     record(trained)
     if failed:

@@ -12,7 +12,6 @@ from contextlib import suppress
 from tools.repro.variants import Variant
 
 HINTS = ("Use `dvc push`", "To track the changes", "To enable auto staging")
-MEASURING = ["evaluate", "card"]
 PATIENCE = 10
 """Seconds in which what was interrupted is expected to end."""
 
@@ -30,8 +29,7 @@ class Running:
         if gpu is not None:
             # Two variants on one GPU must not each take all of its memory.
             environment |= {"CUDA_VISIBLE_DEVICES": gpu, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-        targets = [f"{stage}@{variant.name}" for stage in ["train", *MEASURING]]
-        command = ["--wait-for-lock", "repro", "--single-item", *targets]
+        command = ["--wait-for-lock", "repro", "--single-item", *variant.stages()]
         self.process = start_dvc(command, environment, stdout=subprocess.PIPE)
         threading.Thread(target=self._show, daemon=True).start()
 
@@ -40,7 +38,7 @@ class Running:
         try:
             for line in self.process.stdout:
                 self.trained |= line.startswith(f"> python -m stages.train {self.variant.name}")
-                if self.trains and f"'{MEASURING[0]}@{self.variant.name}'" in line:
+                if self.trains and f"'evaluate@{self.variant.name}'" in line:
                     self.trains = False
                     self.news.put(self)
                 if line.strip() and not line.startswith(HINTS):

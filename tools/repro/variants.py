@@ -10,6 +10,13 @@ class Variant(NamedTuple):
 
     name: str
     config: ModelConfig
+    sets: list[str]
+    """The external data sets that it is measured on."""
+
+    def stages(self) -> list[str]:
+        """Return what runs for it alone, in order, as DVC names it."""
+        elsewhere = [f"evaluate_external@{self.name}-{name}" for name in self.sets]
+        return [f"train@{self.name}", f"evaluate@{self.name}", *elsewhere, f"card@{self.name}"]
 
     def jobs(self, most: int) -> int:
         """Return how many of `most` jobs it takes: one a thread, or all if it takes all GPUs."""

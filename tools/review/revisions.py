@@ -38,7 +38,8 @@ class Revision(NamedTuple):
     configs: dict[str, dict[str, Any]]
     """Of each variant."""
     metrics: dict[str, dict[str, float]]
-    """Of each variant that was measured: metrics/ and metrics/robustness/ together."""
+    """Of each variant that was measured: metrics/ and metrics/robustness/ together, and those of
+    external sets, as `<set>_accuracy`."""
     predictions: dict[str, pd.DataFrame]
     """What evaluate wrote, of the variants whose table could be had."""
     test_images: dict[str, str] | None
@@ -132,13 +133,19 @@ def read(name: str, folder: Path) -> Revision:
     Raises:
         InputError: there are no parameters, or a file in Git is not what the pipeline writes.
     """
+    params = read_yaml(folder / PARAMS_FILE)
     configs = {file.stem: read_yaml(file) for file in sorted((folder / CONFIGS).glob("*.yaml"))}
     metrics: dict[str, dict[str, float]] = {}
     predictions, refused = {}, {}
     for variant in configs:
-        for file in (f"{variant}.json", f"robustness/{variant}.json"):
-            if (folder / METRICS / file).exists():
-                measured = _read_json(folder / METRICS / file)
+        for place in (f"{variant}.json", f"robustness/{variant}.json"):
+            if (folder / METRICS / place).exists():
+                measured = _read_json(folder / METRICS / place)
+                metrics[variant] = metrics.get(variant, {}) | measured
+        for set_name in params.get("external", {}):
+            file = folder / METRICS / f"sets/{variant}/{set_name}.json"
+            if file.exists():
+                measured = {f"{set_name}_{key}": value for key, value in _read_json(file).items()}
                 metrics[variant] = metrics.get(variant, {}) | measured
         table = folder / PREDICTIONS / f"{variant}.csv"
         if table.exists():
@@ -154,7 +161,7 @@ def read(name: str, folder: Path) -> Revision:
             refused[str(MANIFEST)] = str(error)
     return Revision(
         name,
-        read_yaml(folder / PARAMS_FILE),
+        params,
         configs,
         metrics,
         predictions,

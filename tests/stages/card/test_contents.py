@@ -16,7 +16,8 @@ from stages.card.contents import KINDS
 from stages.common.command import InputError
 from stages.evaluate import calibration
 from stages.evaluate.calibration import Calibration
-from stages.evaluate.robustness import RobustnessParams, perturbations
+from stages.evaluate.robustness import perturbations
+from stages.evaluate.schema import RobustnessParams
 from tests.helpers import REPOSITORY, default_block, edit_params, run_stage
 from tests.stages.report.test_page import cells
 
@@ -28,12 +29,12 @@ INPUTS = (
     "reports/data.json",
 )
 EXTERNAL = {
-    "external_images": 1200,
-    "external_accuracy": 0.61,
-    "external_accuracy_at_threshold": 0.62,
-    "external_accuracy_low": 0.58,
-    "external_accuracy_high": 0.64,
-    "external_roc_auc": 0.71,
+    "images": 1200,
+    "accuracy": 0.61,
+    "accuracy_at_threshold": 0.62,
+    "accuracy_low": 0.58,
+    "accuracy_high": 0.64,
+    "roc_auc": 0.71,
 }
 
 
@@ -52,6 +53,13 @@ def write(workspace: Path) -> Callable[[], str]:
         return Path("models/base.md").read_text(encoding="utf-8")
 
     return write_card
+
+
+def measured(name: str, **changes: Any) -> None:
+    """Let `base` be measured on the external set `name`, of data/<name>.zip."""
+    Path("metrics/sets/base").mkdir(parents=True, exist_ok=True)
+    Path(f"metrics/sets/base/{name}.json").write_text(json.dumps(EXTERNAL | changes))
+    edit_params(Path(), {f"external.{name}": f"data/{name}.zip"})
 
 
 def read(path: str) -> dict[str, Any]:
@@ -98,15 +106,15 @@ def test_the_hub_reads_the_metrics(write: Callable[[], str]) -> None:
 
 
 def test_the_hubs_own_writer_would_write_the_same_results(write: Callable[[], str]) -> None:
-    change("metrics/robustness/base.json", **EXTERNAL)
+    measured("holiday")
     page = write()
     written = yaml.safe_load(page.split("---\n")[1])
     assert about(page).to_dict()["model-index"] == written["model-index"]
 
 
 def test_other_images_are_a_result_of_their_own(write: Callable[[], str]) -> None:
-    change("metrics/robustness/base.json", **EXTERNAL)
-    edit_params(Path(), {"external.path": "data/holiday.zip"})
+    measured("holiday")
+    measured("sd15", accuracy=0.5)
     page = write()
     elsewhere = [result for result in results(page) if result.dataset_name == "data/holiday.zip"]
     found = {result.metric_type: result.metric_value for result in elsewhere}

@@ -7,7 +7,7 @@ from dvc.utils.serialize import load_yaml
 
 from stages.common.command import InputError
 from stages.common.params import read_block, read_value, read_yaml
-from stages.images.find import LabelFolders
+from stages.images.schema import LabelFolders
 
 
 @pytest.mark.parametrize(

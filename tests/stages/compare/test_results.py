@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from stages.common.command import InputError
-from stages.compare.results import is_right, read_metrics, read_tables
+from stages.compare.results import is_right, read_metrics, read_sets, read_tables
 
 
 def test_metrics_are_a_row_a_variant(workspace: Path) -> None:
@@ -17,6 +17,19 @@ def test_metrics_are_a_row_a_variant(workspace: Path) -> None:
     found = read_metrics(["wide", "base"], workspace)
     assert found.index.tolist() == ["wide", "base"]
     assert found.to_dict("list") == {"accuracy": [0.8, 0.7], "loss": [1, 1]}
+
+
+def test_sets_are_read_by_variant_and_name_and_no_others(workspace: Path) -> None:
+    for variant, accuracy in (("base", 0.7), ("wide", 0.8)):
+        Path(variant).mkdir()
+        for name in ("sd15", "removed"):
+            Path(f"{variant}/{name}.json").write_text(json.dumps({"accuracy": accuracy}))
+    assert read_sets(["wide", "base"], ["sd15"], workspace) == {
+        "wide": {"sd15": {"accuracy": 0.8}},
+        "base": {"sd15": {"accuracy": 0.7}},
+    }
+    with pytest.raises(InputError, match=r"wide/more\.json: missing"):
+        read_sets(["wide"], ["more"], workspace)
 
 
 def test_tables_are_below_each_other_with_the_variant_first(workspace: Path) -> None:

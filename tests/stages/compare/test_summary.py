@@ -11,6 +11,7 @@ from stages.compare.summary import (
     describe_changes,
     models_table,
     runs_table,
+    sets_table,
     to_json,
     to_markdown,
 )
@@ -60,10 +61,13 @@ def compared(seeds: int = 1, external: bool = False) -> tuple[Any, ...]:
         index=variants,
     )
     robustness = pd.DataFrame({"accuracy_perturbed": [0.6, 0.61, 0.62]}, index=variants)
+    sets: dict[str, dict[str, Any]] = {variant: {} for variant in variants}
     if external:
-        robustness["external_accuracy"] = [0.5, float("nan"), 0.55]
-        robustness["external_accuracy_low"] = [0.48, float("nan"), 0.53]
-        robustness["external_accuracy_high"] = [0.52, float("nan"), 0.57]
+        for variant, accuracy in (("base", 0.5), ("sgd", 0.4), ("wide", 0.55)):
+            interval = {"accuracy_low": accuracy - 0.02, "accuracy_high": accuracy + 0.02}
+            of_both = {"images": 1200, "accuracy": accuracy, **interval, "roc_auc": accuracy + 0.1}
+            of_fakes = {"images": 60, "accuracy": 1.0, "accuracy_low": 0.94, "accuracy_high": 1.0}
+            sets[variant] = {"sd15": of_both, "fakes": of_fakes}
     runs = pd.DataFrame(
         {
             "model": ["base", "sgd", "wide"],
@@ -99,7 +103,7 @@ def compared(seeds: int = 1, external: bool = False) -> tuple[Any, ...]:
         "sgd": {"optimizer": "sgd"},
         "wide": {"dense_units": 1024},
     }
-    return 1000, changes, metrics, robustness, runs, of_models
+    return 1000, changes, metrics, robustness, sets, runs, of_models
 
 
 def strictly(text: str) -> Any:
@@ -118,12 +122,12 @@ def test_the_numbers_are_strict_json_by_variant_and_model() -> None:
     assert report["test_images"] == 1000
     assert list(report["variants"]) == list(report["models"]) == ["base", "sgd", "wide"]
     sgd = report["variants"]["sgd"]
-    assert list(sgd) == ["differs_in", "comparison", "metrics", "robustness"]
+    assert list(sgd) == ["differs_in", "comparison", "metrics", "robustness", "sets"]
     assert sgd["differs_in"] == {"optimizer": "sgd"}
     assert sgd["comparison"]["p_adjusted"] == 0.0204
     assert sgd["metrics"]["accuracy"] == 0.65
     assert sgd["robustness"]["accuracy_perturbed"] == 0.61
-    assert sgd["robustness"]["external_accuracy"] is None
+    assert sgd["sets"]["sd15"]["accuracy"] == 0.4
     assert report["variants"]["base"]["comparison"]["p_value"] is None
     assert report["models"]["wide"]["deviation"] is None
     assert report["models"]["wide"]["runs"] == 1
@@ -146,14 +150,21 @@ def test_training_runs_are_in_a_table_best_first() -> None:
     ]
 
 
-def test_other_images_have_a_column_where_there_are_any() -> None:
-    lines = runs_table(json.loads(to_json(*compared(external=True)))).splitlines()
-    assert lines[0].endswith("| perturbed | external | differs from base in |")
-    assert [line.split("|")[-3].strip() for line in lines[2:]] == [
-        "0.550 (0.530 to 0.570)",
-        "0.500 (0.480 to 0.520)",
-        "",
+def test_each_external_set_has_a_row_below_the_own_test_split() -> None:
+    report = json.loads(to_json(*compared(external=True)))
+    assert sets_table(report).splitlines() == [
+        "| data set | images | wide | base | sgd |",
+        "| --- | ---: | --- | --- | --- |",
+        "| own test split | 1,000 | 0.750 (0.720 to 0.780), AUC 0.900 "
+        "| 0.700 (0.670 to 0.730), AUC 0.800 | 0.650 (0.620 to 0.680), AUC 0.700 |",
+        "| sd15 | 1,200 | 0.550 (0.530 to 0.570), AUC 0.650 "
+        "| 0.500 (0.480 to 0.520), AUC 0.600 | 0.400 (0.380 to 0.420), AUC 0.500 |",
+        "| fakes | 60 | 1.000 (0.940 to 1.000) | 1.000 (0.940 to 1.000) | 1.000 (0.940 to 1.000) |",
     ]
+    assert "## On other data sets" in to_markdown(report)
+    without = json.loads(to_json(*compared()))
+    assert sets_table(without) == ""
+    assert "other data sets" not in to_markdown(without)
 
 
 def test_models_are_in_a_table_best_first() -> None:

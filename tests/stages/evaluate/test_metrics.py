@@ -13,7 +13,7 @@ from stages.common.manifest import COLUMNS
 from stages.evaluate.calibrated_model import EvaluateModel
 from stages.evaluate.calibration import Calibration, read_calibration
 from stages.evaluate.classifier import Classifier
-from stages.evaluate.metrics import measure, recall_at
+from stages.evaluate.metrics import measure, measure_set, of_own_test, recall_at
 from stages.networks.runtime import keras
 from stages.train.model import CNNModel
 from tests.helpers import REPOSITORY, edit_params, run_stage
@@ -193,7 +193,6 @@ def project(by_brightness: Path, workspace: Path, monkeypatch: pytest.MonkeyPatc
     }
     for name, split in splits.items():
         write_split(workspace / "data/processed" / name, split)
-    write_split(workspace / "data/external", Split(grey(), np.empty(0, np.uint8)))
     rows = [
         [f"{number}.png", "test", label, "", 8, 8, "0", status]
         for number, (label, status) in enumerate(
@@ -243,15 +242,45 @@ def test_changed_images_are_measured_with_the_same_calibration(project: Path) ->
     }
 
 
-def test_other_images_are_measured_where_there_are_any(project: Path) -> None:
-    labels = np.array([0, 0, 1, 1, 1], np.uint8)
-    write_split(project / "data/external", Split(grey(80, 90, 95, 112, 130), labels))
+def test_an_external_set_is_measured_with_the_calibration_that_is_there(project: Path) -> None:
     run_stage("evaluate", "base")
-    metrics = json.loads(Path("metrics/robustness/base.json").read_text())
-    assert metrics["external_images"] == 5
-    assert metrics["external_accuracy"] == 0.8, "95 is called REAL"
-    assert metrics["external_accuracy_at_threshold"] == 0.6, "and so is 112, from 115 on"
-    assert metrics["external_roc_auc"] == 1.0
+    labels = np.array([0, 0, 1, 1, 1], np.uint8)
+    write_split(project / "data/external/sd15", Split(grey(80, 90, 95, 112, 130), labels))
+    run_stage("evaluate", "base", "--external", "sd15")
+    metrics = json.loads(Path("metrics/sets/base/sd15.json").read_text())
+    assert metrics["images"] == 5
+    assert metrics["accuracy"] == 0.8, "95 is called REAL"
+    assert metrics["accuracy_at_threshold"] == 0.6, "and so is 112, from 115 on"
+    assert (metrics["accuracy_real"], metrics["accuracy_fake"]) == (1.0, 0.666667)
+    assert metrics["roc_auc"] == 1.0
+    own = json.loads(Path("metrics/sets/base/test.json").read_text())
+    assert list(own) == list(metrics)
+
+
+def test_of_one_label_alone_is_said_how_many_are_found(project: Path) -> None:
+    run_stage("evaluate", "base")
+    split = Split(grey(95, 112, 130, 140), np.ones(4, np.uint8))
+    write_split(project / "data/external/fakes", split)
+    run_stage("evaluate", "base", "--external", "fakes")
+    metrics = json.loads(Path("metrics/sets/base/fakes.json").read_text())
+    assert metrics["accuracy"] == metrics["accuracy_fake"] == 0.75
+    assert not {"roc_auc", "accuracy_real"} & set(metrics)
+
+
+def test_an_external_set_needs_the_calibration(project: Path) -> None:
+    write_split(project / "data/external/sd15", Split(grey(80), np.zeros(1, np.uint8)))
+    with pytest.raises(InputError, match=r"models/base\.json: cannot be read.*dvc repro evaluate"):
+        run_stage("evaluate", "base", "--external", "sd15")
+    with pytest.raises(InputError, match=r"data/external/other: .*dvc repro external@other"):
+        run_stage("evaluate", "base", "--external", "other")
+
+
+def test_the_own_test_split_has_the_numbers_of_any_set() -> None:
+    random = np.random.default_rng(0)
+    labels, logits = random.integers(0, 2, 40), random.normal(size=40)
+    fitted = Calibration(temperature=2.0, threshold=0.4)
+    own = of_own_test(labels, measure(labels, logits, fitted))
+    assert own == measure_set(labels, logits, fitted)
 
 
 def test_a_manifest_of_other_images_is_refused_and_nothing_is_written(project: Path) -> None:

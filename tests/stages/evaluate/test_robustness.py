@@ -12,14 +12,13 @@ from stages.evaluate import metrics
 from stages.evaluate.calibration import Calibration
 from stages.evaluate.classifier import Classifier
 from stages.evaluate.robustness import (
-    RobustnessParams,
     measure,
-    of_external,
     perturbations,
     scores,
     summary,
     under_perturbations,
 )
+from stages.evaluate.schema import RobustnessParams
 from stages.networks.perturb import blur, downscale, jpeg, noise
 from tests.helpers import default_block
 from tests.stages.evaluate.test_classifier import saved
@@ -173,18 +172,6 @@ def test_the_unchanged_images_have_evaluates_metrics(classifier: Classifier) -> 
     assert list(clean.index) == ["kind", "level", "accuracy", "accuracy_at_threshold", "roc_auc"]
     for name in ("accuracy", "accuracy_at_threshold", "roc_auc"):
         assert clean[name] == expected[name]
-
-
-def test_other_images_have_evaluates_metrics(classifier: Classifier) -> None:
-    split = random_split(10, seed=5)
-    logits = classifier.logits(split.images)
-    fitted = Calibration(temperature=2.0, threshold=0.4)
-    found = of_external(split.labels, logits, fitted)
-    expected = metrics.measure(split.labels, logits, fitted)
-    assert found.pop("external_images") == 10
-    assert len(found) == 5
-    for name, value in found.items():
-        assert value == expected[name.removeprefix("external_")]
 
 
 def test_images_are_not_scaled_up_where_they_are_to_be_scaled_down(classifier: Classifier) -> None:

@@ -13,10 +13,19 @@ import yaml
 from stages.common.arrays import EXTERNAL, Split, load_folder
 from stages.common.command import InputError, run
 from stages.common.manifest import MANIFEST
-from tests.helpers import REPOSITORY, edit_params, flat, png, run_stage, small_data_set, write_zip
-from tests.stages.images.test_archive import BAD as BAD_ARCHIVES
+from tests.helpers import (
+    NONE,
+    REPOSITORY,
+    edit_params,
+    flat,
+    png,
+    run_stage,
+    small_data_set,
+    write_zip,
+)
 from tests.stages.source.test_images import manifest_of
 
+FOLDER = EXTERNAL / "other"
 Prepare = Callable[..., Split]
 
 OWN = small_data_set({"train": 3, "validation": 2, "test": 2}, seed=1)
@@ -29,7 +38,7 @@ def finished(workspace: Path) -> Path:
     (workspace / "data").mkdir()
     manifest_of(workspace / "own.zip").to_csv(MANIFEST, index=False)
     (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
-    edit_params(workspace, {"source.path": "own.zip", "external.path": "own.zip"})
+    edit_params(workspace, {"source.path": "own.zip"})
     return workspace
 
 
@@ -39,22 +48,22 @@ def prepare(finished: Path) -> Prepare:
 
     def prepare(files: dict[str, bytes], *arguments: str, **changes: Any) -> Split:
         write_zip(finished / "other.zip", files)
-        edit_params(finished, {"external.path": "other.zip", **changes})
-        run_stage("external", *arguments)
-        return load_folder(EXTERNAL, "external")
+        edit_params(finished, {"external.other": "other.zip", **changes})
+        run_stage("external", "other", *arguments)
+        return load_folder(FOLDER, "external@other")
 
     return prepare
 
 
 def paths() -> list[str]:
-    return pd.read_csv(EXTERNAL / "images.csv")["path"].tolist()
+    return pd.read_csv(FOLDER / "images.csv")["path"].tolist()
 
 
 def test_arrays_are_the_images_in_the_order_of_label_and_path(prepare: Prepare) -> None:
     red, grey = png(np.full((4, 4, 3), (255, 0, 0), np.uint8)), png(np.full((32, 32, 3), 7, "u1"))
     files = {"b/real/2.png": flat(2), "b/fake/9.png": red, "a/real/x.png": grey}
     images, labels = prepare(files, **{"preprocess.image_size": [16, 8]})
-    table = pd.read_csv(EXTERNAL / "images.csv")
+    table = pd.read_csv(FOLDER / "images.csv")
     assert table.to_dict("list") == {
         "path": ["b/fake/9.png", "a/real/x.png", "b/real/2.png"],
         "label": ["FAKE", "REAL", "REAL"],
@@ -86,7 +95,7 @@ def test_what_the_models_learned_from_is_left_out(
     assert set(known) == {"train", "validation", "test"}
     assert sorted(paths()) == sorted([*new, "some/REAL/test.png"])
     assert capsys.readouterr().out == (
-        "external: 3 REAL, 2 FAKE; left out: 0 unreadable, 0 duplicate, 2 in train or validation\n"
+        "other: 3 REAL, 2 FAKE; left out: 0 unreadable, 0 duplicate, 2 in train or validation\n"
     )
 
 
@@ -125,16 +134,35 @@ def test_unreadable_images_are_skipped_and_counted(
     assert "1 REAL, 1 FAKE; left out: 3 unreadable, 0" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("path", ["own.zip", "./own.zip"])
-def test_the_projects_own_data_set_means_none(
-    prepare: Prepare, capsys: pytest.CaptureFixture[str], path: str
-) -> None:
-    images, labels = prepare({}, **{"external.path": path, "preprocess.image_size": [16, 8]})
-    assert images.shape == (0, 16, 8, 3)
-    assert labels.shape == (0,)
-    assert images.dtype == labels.dtype == np.uint8
-    assert (EXTERNAL / "images.csv").read_text() == "path,label\n"
-    assert capsys.readouterr().out.startswith("external: no other data set")
+SETS: dict[str, tuple[dict[str, bytes], list[str]]] = {
+    "train and validation alone (GenImage)": (
+        {"sd/train/ai/1.png": flat(1), "sd/val/ai/2.png": flat(2), "sd/val/nature/3.png": flat(3)},
+        ["sd/val/ai/2.png", "sd/val/nature/3.png"],
+    ),
+    "train alone": (
+        {"train/ai/1.png": flat(1), "train/nature/2.png": flat(2)},
+        ["train/ai/1.png", "train/nature/2.png"],
+    ),
+    "generated images alone": (
+        {"fake/dalle/1.png": flat(1), "fake/mj/2.png": flat(2)},
+        ["fake/dalle/1.png", "fake/mj/2.png"],
+    ),
+    "photographs alone": ({"real/1.jpg": flat(1)}, ["real/1.jpg"]),
+}
+
+
+@pytest.mark.parametrize("what", SETS)
+def test_a_set_is_used_as_far_as_it_goes(prepare: Prepare, what: str) -> None:
+    files, expected = SETS[what]
+    labels = prepare(files).labels
+    assert sorted(paths()) == expected
+    assert len(labels) == len(expected)
+
+
+def test_without_splits_in_params_folders_of_that_name_are_folders(prepare: Prepare) -> None:
+    files = {"train/real/1.png": flat(1), "test/real/2.png": flat(2), "fake/3.png": flat(3)}
+    prepare(files, **{"source.splits": NONE})
+    assert len(paths()) == 3
 
 
 def test_any_number_of_processes_writes_the_same_bytes(prepare: Prepare) -> None:
@@ -142,7 +170,7 @@ def test_any_number_of_processes_writes_the_same_bytes(prepare: Prepare) -> None
     written = []
     for processes in ("1", "2"):
         prepare(files, "--processes", processes)
-        written.append({file.name: file.read_bytes() for file in EXTERNAL.iterdir()})
+        written.append({file.name: file.read_bytes() for file in FOLDER.iterdir()})
     assert set(written[0]) == {"images.npy", "labels.npy", "images.csv"}
     assert written[0] == written[1]
 
@@ -151,7 +179,7 @@ def test_the_stage_reads_only_what_it_declares(prepare: Prepare, finished: Path)
     file = finished / "params.yaml"
     params = yaml.safe_load(file.read_text())
     kept = {key: params[key] for key in ("decode", "external", "preprocess")}
-    kept["source"] = {key: params["source"][key] for key in ("labels", "path")}
+    kept["source"] = {key: params["source"][key] for key in ("labels", "splits")}
     file.write_text(yaml.safe_dump(kept))
     prepare(small_data_set({"some": 1}))
     assert len(paths()) == 2
@@ -159,22 +187,7 @@ def test_the_stage_reads_only_what_it_declares(prepare: Prepare, finished: Path)
 
 OTHER = small_data_set({"some": 1})
 BAD: dict[str, tuple[dict[str, bytes], dict[str, Any], str]] = {
-    "no path": (OTHER, {"external.path": None}, "params.yaml: external.path: missing"),
-    "a path that is no text": (
-        OTHER,
-        {"external.path": 5},
-        "params.yaml: external.path: must be a valid string, found 5",
-    ),
-    "an empty path": (
-        OTHER,
-        {"external.path": ""},
-        "params.yaml: external.path: String should have at least 1 character, found ''",
-    ),
-    "an unknown key": (
-        OTHER,
-        {"external.paht": "x"},
-        "params.yaml: external.paht: unknown key; did you mean 'path'?",
-    ),
+    "no such set": (OTHER, {"external.other": None}, "params.yaml: external.other: missing"),
     "no block of labels": (
         OTHER,
         {"source.labels": None},
@@ -187,32 +200,19 @@ BAD: dict[str, tuple[dict[str, bytes], dict[str, Any], str]] = {
     ),
     "nothing there": (
         OTHER,
-        {"external.path": "gone.zip"},
-        "external.path: gone.zip: no such file or folder; "
-        "`external.path: own.zip`, as source.path, means none",
+        {"external.other": "gone.zip"},
+        "external.other: gone.zip: no such file or folder",
     ),
-    "one label": (
-        {"real/1.png": flat(1)},
+    "all of it learned or unreadable": (
+        {"real/1.png": OWN["train/REAL/0000.png"], "real/2.png": b""},
         {},
-        "external.path: other.zip: no FAKE image to use (0 found: 0 unreadable, 0 duplicate, "
-        "0 in train or validation); images of both labels are needed, in split 'test' where "
-        "folders name splits",
+        "other.zip: no image to use (2 found: 1 unreadable, 0 duplicate, 1 in train or validation)",
     ),
-    "no test split": (
-        small_data_set({"train": 2}),
-        {},
-        "external.path: other.zip: no REAL image to use (0 found",
-    ),
-    "a label that was learned or is unreadable": (
-        {"real/1.png": OWN["train/REAL/0000.png"], "real/2.png": b"", "fake/1.png": flat(1)},
-        {},
-        "no REAL image to use (2 found: 1 unreadable, 0 duplicate, 1 in train or validation)",
-    ),
-    "no image": ({}, {}, "no REAL image to use (0 found"),
+    "no image": ({}, {}, "no image to use (0 found"),
     "no label in a path": (
         OTHER | {"some/x.png": flat(1)},
         {},
-        "external.path: other.zip: some/x.png: no folder of its path names a label; source.labels",
+        "external.other: other.zip: some/x.png: no folder of its path names a label; source.labels",
     ),
     "split folders for some": (
         OTHER | {"test/real/x.png": flat(1)},
@@ -225,10 +225,10 @@ BAD: dict[str, tuple[dict[str, bytes], dict[str, Any], str]] = {
 def refusal(root: Path, prepare: Prepare, files: dict[str, bytes], changes: dict[str, Any]) -> str:
     """Run the stage on what is wrong; return what it says on its way out."""
     prepare(OTHER)
-    before = {file: file.read_bytes() for file in EXTERNAL.iterdir()}
+    before = {file: file.read_bytes() for file in FOLDER.iterdir()}
     with pytest.raises(SystemExit) as stop:
         run(lambda: prepare(files, **changes) and None)
-    assert {file: file.read_bytes() for file in EXTERNAL.iterdir()} == before
+    assert {file: file.read_bytes() for file in FOLDER.iterdir()} == before
     assert not list(root.rglob(".tmp-*"))
     message = str(stop.value.code)
     assert message.startswith("error: ")
@@ -242,15 +242,6 @@ def test_what_is_wrong_is_one_sentence_and_loses_nothing(
 ) -> None:
     files, changes, message = BAD[what]
     assert message in refusal(finished, prepare, files, changes)
-
-
-@pytest.mark.parametrize("what", BAD_ARCHIVES)
-def test_wrong_archives_are_one_sentence_and_lose_nothing(
-    finished: Path, prepare: Prepare, tmp_path_factory: pytest.TempPathFactory, what: str
-) -> None:
-    make, message = BAD_ARCHIVES[what]
-    path = str(make(tmp_path_factory.mktemp("bad")))
-    assert message in refusal(finished, prepare, OTHER, {"external.path": path})
 
 
 def test_without_a_manifest_the_stage_to_run_is_named(prepare: Prepare) -> None:

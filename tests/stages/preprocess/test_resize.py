@@ -10,8 +10,9 @@ from PIL import Image
 from stages.common.arrays import load_split
 from stages.common.command import InputError
 from stages.common.manifest import SPLITS, read_used
-from stages.images.pixels import DecodeParams
-from stages.preprocess.resize import Preprocess, PreprocessParams
+from stages.images.schema import DecodeParams
+from stages.preprocess.resize import Preprocess
+from stages.preprocess.schema import PreprocessParams
 from tests.helpers import default_block, png, small_data_set, write_zip
 from tests.stages.source.test_images import manifest_of
 

@@ -78,7 +78,7 @@ def test_what_was_not_looked_for_is_not_called_clean(workspace: Path) -> None:
 def test_images_that_cannot_be_read_are_listed_up_to_twenty(
     workspace: Path, number: int, end: str
 ) -> None:
-    files = {f"train/REAL/bad{place:02}": b"" for place in range(number)}
+    files = {f"train/REAL/bad{place:02}.png": b"" for place in range(number)}
     data = Data(workspace, {"source.on_unreadable": "skip"}, files)
     assert data.page.count("| an empty file |") == min(number, 20)
     assert ("more, in data/manifest.csv" in data.page) == bool(end)

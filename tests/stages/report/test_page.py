@@ -54,13 +54,13 @@ def test_parameters_that_differ_have_a_row_each_and_only_those() -> None:
 
 def test_every_metric_of_every_variant_is_in_the_table() -> None:
     variants: dict[str, Any] = {
-        "base": {"metrics": {"accuracy": 0.7}, "robustness": {"external_accuracy": 0.6}},
-        "sgd": {"metrics": {"accuracy": 0.65}, "robustness": {"external_accuracy": None}},
+        "base": {"metrics": {"accuracy": 0.7}, "robustness": {"accuracy_perturbed": 0.6}},
+        "sgd": {"metrics": {"accuracy": 0.65}, "robustness": {"accuracy_perturbed": None}},
     }
     assert cells(page.all_metrics(variants)) == [
         ["metric", "base", "sgd"],
         ["`accuracy`", "0.7000", "0.6500"],
-        ["`external_accuracy`", "0.6000", ""],
+        ["`accuracy_perturbed`", "0.6000", ""],
     ]
 
 

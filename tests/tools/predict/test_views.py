@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.images.pixels import DecodeParams, decode
-from stages.preprocess.resize import Preprocess, PreprocessParams
+from stages.images.pixels import decode
+from stages.images.schema import DecodeParams
+from stages.preprocess.resize import Preprocess
+from stages.preprocess.schema import PreprocessParams
 from tests.helpers import default_block, png
 from tools.predict.inputs import Place, find, read
 from tools.predict.views import tiles, views, views_of_files

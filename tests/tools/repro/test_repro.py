@@ -28,7 +28,7 @@ DEADLINE = 120
 
 def variant(name: str = "x", **changes: Any) -> Variant:
     config = resolve(PARAMS["train"], {}, {name: changes})[name]
-    return Variant(name, ModelConfig.model_validate(config))
+    return Variant(name, ModelConfig.model_validate(config), [])
 
 
 @pytest.fixture
@@ -43,7 +43,6 @@ def empty(finished_project: Project, tmp_path: Path) -> Project:
         "reports",
         "configs",
         "data/processed",
-        "data/external",
     ):
         shutil.rmtree(project.root / path)
     (project.root / "dvc.lock").unlink()
