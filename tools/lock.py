@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.common.command import InputError, command_line, run
+from tools.programs import git, in_one_line
 
 MISSING = ("deleted", "not in cache")
 
@@ -31,7 +32,7 @@ def stages_to_run() -> list[str] | None:
     status = _dvc("status", "--json")
     for result in (dry, listed, status):
         if result.returncode:
-            said = result.stderr.strip().removeprefix("ERROR: ")
+            said = in_one_line(result.stderr).removeprefix("ERROR: ")
             raise InputError(f"DVC cannot tell whether dvc.lock matches the code: {said}")
     stages = not_skipped(dry.stdout + dry.stderr, listed.stdout.split())
     if stages is None:
@@ -79,10 +80,10 @@ def kept_by_git(paths: list[str]) -> list[str]:
     """Return which of `paths` are the repository's, and not ignored, as what DVC keeps is."""
     paths = [path for path in paths if not path.startswith(("/", "../"))]
     # Of what is not here, Git cannot see whether it is a folder: anything in it would do.
-    command = ["git", "check-ignore", "--no-index", "--stdin"]
-    asked = "".join(f"{path}/any\n" for path in paths)
-    ignored = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)
-    return [path for path in paths if f"{path}/any" not in ignored.stdout.splitlines()]
+    asked = "".join(f"{path}/any\0" for path in paths)
+    printed = git("check-ignore", "--no-index", "-z", "--stdin", asked=asked) or b""
+    ignored = printed.decode().split("\0")
+    return [path for path in paths if f"{path}/any" not in ignored]
 
 
 def changed(stages: list[str], status: Mapping[str, list[Any]]) -> list[str]:
@@ -117,8 +118,7 @@ def changed(stages: list[str], status: Mapping[str, list[Any]]) -> list[str]:
 
 def is_committed() -> bool:
     """Return whether Git has dvc.lock as it is."""
-    command = ["git", "status", "--porcelain", "--", "dvc.lock"]
-    return not subprocess.run(command, capture_output=True, check=False).stdout
+    return not git("status", "--porcelain", "--", "dvc.lock")
 
 
 def _dvc(*arguments: str) -> subprocess.CompletedProcess[str]:

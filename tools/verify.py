@@ -18,6 +18,7 @@ import pandas as pd
 
 from stages.common.command import InputError, command_line, run
 from stages.common.params import nearest
+from tools.programs import in_one_line, require
 from tools.repro.machine import facts
 from tools.repro.record import read_record, trained
 
@@ -66,8 +67,11 @@ def verify(variant: str, expected: dict[str, str]) -> bool:
         if not Path(path).exists() or _md5(Path(path)) != digest:
             raise InputError(f"{path}: not the file of dvc.lock; `dvc checkout` or `dvc pull` it")
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch:
-        clone = Path(scratch) / "clone"
-        _run(["git", "clone", "--quiet", ".", str(clone)])
+        # Git clones whole repositories; the project may be a folder of one.
+        top = _run(["git", "rev-parse", "--show-toplevel"]).removesuffix("\n")
+        _run(["git", "clone", "--quiet", top, f"{scratch}/clone"])
+        prefix = _run(["git", "rev-parse", "--show-prefix"]).removesuffix("\n")
+        clone = Path(scratch) / "clone" / prefix
         cache = _run(["dvc", "cache", "dir"]).strip()
         _run(["dvc", "cache", "dir", "--local", cache], clone)
         _run(["dvc", "checkout", "data/processed/train", "data/processed/validation"], clone)
@@ -89,10 +93,11 @@ def verify(variant: str, expected: dict[str, str]) -> bool:
 
 
 def _run(command: list[str], folder: Path = Path()) -> str:
+    require(command[0])
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if result.returncode:
-        last = (result.stderr.strip() or result.stdout.strip()).splitlines()[-1:]
-        raise InputError(f"`{' '.join(command)}` failed: {''.join(last)}")
+        said = in_one_line(result.stderr or result.stdout)
+        raise InputError(f"`{' '.join(command)}` failed: {said}")
     return result.stdout
 
 

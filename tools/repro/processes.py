@@ -9,6 +9,7 @@ import sys
 import threading
 from contextlib import suppress
 
+from tools.programs import require
 from tools.repro.variants import Variant
 
 HINTS = ("Use `dvc push`", "To track the changes", "To enable auto staging")
@@ -54,6 +55,7 @@ def start_dvc(
     arguments: list[str], environment: dict[str, str] | None = None, stdout: int | None = None
 ) -> subprocess.Popen[str]:
     """Start `dvc` in a session of its own, so that Ctrl-C reaches it through `stop` alone."""
+    require("dvc")
     return subprocess.Popen(
         ["dvc", *arguments],
         env=environment,
