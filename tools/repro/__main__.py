@@ -4,7 +4,8 @@ DVC runs stages one after another; those of different variants do not wait for e
 `dvc repro` for what all share, then for each variant beside others, then for the rest. A variant
 takes as many jobs as its `threads` until it is trained; while it is measured, the next one trains.
 GPUs go round. A variant that fails is named at the end, after the others have finished; Ctrl-C ends
-all, and the next run goes on from there.
+all, and the next run goes on from there. Where a killed DVC left half a dvc.lock, that of the last
+commit takes its place first.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from stages.configure.check import check
 from stages.networks.config import read_config
 from tools.repro.processes import reproduce, start_dvc, stop, visible_gpus
 from tools.repro.record import record
+from tools.repro.repair import repair
 from tools.repro.variants import Variant
 
 SHARED = ["preprocess", "configure"]
@@ -55,6 +57,7 @@ def main() -> None:
     # DVC itself reads params.yaml, and stops in words of its own where a block is missing.
     params = read_yaml(PARAMS_FILE)
     names, sets = list(check(params)), list(params["external"])
+    repair()
     _dvc("repro", *SHARED, *(f"external@{name}" for name in sets))
     variants = [Variant(name, read_config(name), sets) for name in sorted(names)]
     failed, trained = reproduce(variants, jobs, visible_gpus())

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from stages.common.command import InputError
 from stages.common.files import replacing
 from stages.networks.config import CONFIGS
 from tools.repro.machine import facts
+from tools.repro.repair import LOCK, read_stages
 
 RECORD = Path("reports/machine.json")
 
@@ -18,15 +17,18 @@ def trained() -> dict[str, dict[str, str]]:
     """Return the MD5 of what training wrote, by variant, of those in configs/, and path.
 
     Raises:
-        InputError: there is no dvc.lock.
+        InputError: there is no dvc.lock, or it cannot be read.
     """
-    try:
-        stages = yaml.safe_load(Path("dvc.lock").read_text())["stages"]
-    except FileNotFoundError:
-        raise InputError("dvc.lock: no such file; run `dvc repro` first") from None
+    if not LOCK.exists():
+        raise InputError(f"{LOCK}: no such file; run `dvc repro` first")
+    stages = read_stages(LOCK)
     names = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
     return {
-        name: {out["path"]: out["md5"] for out in stages[f"train@{name}"]["outs"]}
+        name: {
+            out["path"]: out["md5"]
+            for out in stages[f"train@{name}"].get("outs", [])
+            if "md5" in out
+        }
         for name in names
         if f"train@{name}" in stages
     }
