@@ -5,7 +5,6 @@ predictions and its manifest. A copy of them in a folder is read as the workspac
 """
 
 import json
-import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from dvc.api import DVCFileSystem
 from dvc.repo import Repo
+from dvc.repo.brancher import switch
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -23,11 +22,12 @@ from stages.common.manifest import MANIFEST, read_used
 from stages.common.params import PARAMS_FILE, read_yaml
 from stages.evaluate.statistics import SIGNIFICANCE, Interval, mcnemar_exact, mean_interval
 from stages.networks.config import CONFIGS
+from tools.programs import git
+from tools.repro.repair import LOCK, read_stages
 
 WORKSPACE = "workspace"
 METRICS = Path("metrics")
 PREDICTIONS = Path("data/predictions")
-LOCK = Path("dvc.lock")
 
 
 class Revision(NamedTuple):
@@ -57,24 +57,32 @@ def find(name: str | None) -> tuple[str, str]:
     change of this one.
 
     Raises:
-        InputError: Git knows no such revision.
+        InputError: Git knows no such revision, or not where HEAD left it.
     """
     names = [name] if name else ["main", "origin/main"]
-    for candidate in names:
-        commit = _git(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", candidate + "^{commit}"
-        )
-        if commit and not name:
-            commit = _git("merge-base", "HEAD", candidate) or commit
-        if commit:
-            return candidate, commit.decode().strip()
-    raise InputError(f"Git knows no revision {' or '.join(names)} here")
+    found = next(((one, commit) for one in names if (commit := _commit(one))), None)
+    shallow = git("rev-parse", "--is-shallow-repository") == b"true\n"
+    where = "in this shallow clone" if shallow else "here"
+    if found is None:
+        # A clone of one branch alone fetches no other unless it is named.
+        main = "" if name else " origin main:refs/remotes/origin/main"
+        remedy = f"; fetch the rest: `git fetch --unshallow{main}`" if shallow else ""
+        if not (name or shallow):
+            remedy = "; name what to compare with, such as HEAD~1"
+        raise InputError(f"Git knows no revision {' or '.join(names)} {where}{remedy}")
+    if name:
+        return found
+    base = git("merge-base", "HEAD", found[1])
+    if base is None:
+        remedy = "fetch the rest: `git fetch --unshallow`" if shallow else f"name it: {found[0]}"
+        raise InputError(f"HEAD and {found[0]} have no commit in common {where}; {remedy}")
+    return found[0], base.decode().strip()
 
 
-def _git(*arguments: str) -> bytes | None:
-    """Return what Git prints, None if it fails."""
-    result = subprocess.run(["git", *arguments], capture_output=True, check=False)
-    return result.stdout if result.returncode == 0 else None
+def _commit(name: str) -> str:
+    """Return the commit of the revision `name`, "" if there is none."""
+    found = git("rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}")
+    return (found or b"").decode().strip()
 
 
 def read_commit(name: str, commit: str) -> Revision:
@@ -85,9 +93,9 @@ def read_commit(name: str, commit: str) -> Revision:
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        listed = _git("ls-tree", "-r", "-z", "--name-only", commit, "--", *_IN_GIT) or b""
+        listed = git("ls-tree", "-r", "-z", "--name-only", commit, "--", *_IN_GIT) or b""
         for file in filter(None, listed.decode().split("\0")):
-            _write(folder / file, _git("show", f"{commit}:./{file}") or b"")
+            _write(folder / file, git("show", f"{commit}:./{file}") or b"")
         variants = [file.stem for file in (folder / CONFIGS).glob("*.yaml")]
         in_dvc = [MANIFEST, *(PREDICTIONS / f"{variant}.csv" for variant in variants)]
         for path, content in _from_dvc(in_dvc, commit).items():
@@ -114,16 +122,11 @@ def _from_dvc(paths: list[Path], commit: str) -> dict[Path, bytes]:
     """Return those files of `commit` that are in DVC's cache or in its remote."""
     found = {}
     # Every kind of remote has errors of its own.
-    with suppress(Exception):
-        with Repo() as here:
-            remote = here.config["core"].get("remote")
-            # That of today: the revision may not have one yet.
-            files = DVCFileSystem(
-                rev=commit, remote=remote, remote_config=here.config["remote"].get(remote)
-            )
+    # The cache and the remote are those of today: the revision may not have any yet.
+    with suppress(Exception), Repo() as repo, switch(repo, commit):
         for path in paths:
             with suppress(Exception):
-                found[path] = files.read_bytes(path.as_posix())
+                found[path] = repo.dvcfs.read_bytes(path.as_posix())
     return found
 
 
@@ -196,9 +199,9 @@ def _test_images(manifest: Path) -> dict[str, str]:
 def _models(lock: Path) -> dict[str, str]:
     return {
         Path(out["path"]).stem: out["md5"]
-        for stage in read_yaml(lock).get("stages", {}).values()
+        for stage in read_stages(lock).values()
         for out in stage.get("outs", [])
-        if Path(out["path"]).match("models/*.h5")
+        if "md5" in out and Path(out["path"]).match("models/*.h5")
     }
 
 

@@ -1,5 +1,7 @@
 """revisions: which commit the workspace is compared with."""
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,38 @@ def test_without_a_local_main_branch_it_is_that_of_the_remote(
 def test_an_unknown_revision_is_named(branched: Project) -> None:
     with pytest.raises(InputError, match="Git knows no revision mian here"):
         revisions.find("mian")
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("--no-single-branch", "HEAD and origin/main have no commit in common"),
+        ("--single-branch", "Git knows no revision main or origin/main"),
+    ],
+)
+def test_a_shallow_clone_names_the_command_that_completes_it(
+    branched: Project,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    problem: str,
+) -> None:
+    clone = Project(tmp_path_factory.mktemp("clone") / "clone")
+    branched.run(
+        "git", "clone", "--quiet", "--depth=1", option, branched.root.as_uri(), str(clone.root)
+    )
+    monkeypatch.chdir(clone.root)
+    with pytest.raises(InputError) as error:
+        revisions.find(None)
+    assert str(error.value).startswith(f"{problem} in this shallow clone; fetch the rest: `")
+    (remedy,) = re.findall("`(.+)`", str(error.value))
+    clone.run(*shlex.split(remedy))
+    assert revisions.find(None) == ("origin/main", commit(branched, "start"))
+
+
+def test_branches_without_a_common_commit_are_compared_only_by_name(branched: Project) -> None:
+    branched.run("git", "checkout", "--quiet", "--orphan", "another")
+    branched.commit("start again")
+    with pytest.raises(InputError, match="HEAD and main have no commit in common here; name it"):
+        revisions.find(None)
+    assert revisions.find("main") == ("main", commit(branched, "main"))
