@@ -196,12 +196,14 @@ def new_project(root: Path, files: dict[str, bytes], changes: dict) -> Project:
         text=True,
     ).stdout.split("\0")
     for name in filter(None, listed):
-        if (REPOSITORY / name).is_file() and not name.startswith(("tests/", "dvc.lock", "data/")):
+        # What DVC tracks beside the pipeline stays: `dvc status` is to have nothing to say of it.
+        left_out = name.startswith(("tests/", "dvc.lock", "data/")) and not name.endswith(".dvc")
+        if (REPOSITORY / name).is_file() and not left_out:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, root / name)
     for folder in ("configs", "metrics", "models", "reports"):
         shutil.rmtree(root / folder, ignore_errors=True)
-    (root / "data").mkdir()
+    (root / "data").mkdir(exist_ok=True)
     write_zip(root / "data/small.zip", files)
     edit_params(root, {"source.path": "data/small.zip", **changes})
     project = Project(root)

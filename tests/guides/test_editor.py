@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.guides.guide import Guide
-from tests.helpers import REPOSITORY, Project
+from tests.helpers import Project
 
 GUIDE = Guide("editor.md")
 
@@ -99,11 +99,8 @@ def errors(value: Any, path: str = "") -> Iterator[str]:
 
 @pytest.mark.slow
 def test_the_extension_is_given_all_it_asks_for(project: Project) -> None:
-    # In most clones DVC tracks an archive that nobody fetched.
-    name = "data/cifake-800.zip.dvc"
-    (project.root / name).write_text((REPOSITORY / name).read_text())
-    project.commit("track an archive")
     project.commit("nothing")
+    project.commit("nothing again")
     change = ("--set-param", "variants.sgd.learning_rate=0.02")
     project.run("dvc", "exp", "run", "--quiet", "--name", "faster", *change)
 

@@ -22,6 +22,7 @@ def test_from_a_clone_to_a_comparison(project: Project, tmp_path: Path) -> None:
     assert "> python -m stages.train sgd" in printed
     assert (clone.root / "reports/comparison.md").read_text() in printed
     assert clone.outputs() == project.outputs()
+    assert clone.run("dvc", "status").stdout == "Data and pipelines are up to date.\n"
 
     (shown,) = GUIDE.follow("Look at what came out", clone)
     assert "metrics/sgd.json" in shown

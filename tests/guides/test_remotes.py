@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -17,7 +16,7 @@ import pytest
 from stages.common.params import read_yaml
 from tests.guides import servers
 from tests.guides.guide import Guide
-from tests.helpers import REPOSITORY, Project, edit_params, stages_run
+from tests.helpers import Project, edit_params, stages_run
 
 pytestmark = pytest.mark.slow
 SGD = ["train@sgd", "evaluate@sgd", "card@sgd"]
@@ -97,9 +96,6 @@ def background(project: Project, *command: str) -> Iterator[subprocess.Popen[str
 
 def ada_of(project: Project) -> Project:
     """Return `project` with a repository for everybody beside it."""
-    # Most clones are without the study's archive, whose hash alone is here.
-    shutil.copy2(REPOSITORY / "data/cifake-800.zip.dvc", project.root / "data")
-    project.commit("Know the study's archive")
     origin = str(project.root.parent / "origin.git")
     project.run("git", "init", "--quiet", "--bare", "--initial-branch", "main", origin)
     project.run("git", "remote", "add", "origin", origin)

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 import pytest
 
 from tests.guides.guide import Guide
-from tests.helpers import REPOSITORY, Project, edit_params, stages_run
+from tests.helpers import Project, edit_params, stages_run
 
 pytestmark = pytest.mark.slow
 
@@ -138,8 +138,6 @@ def test_no_stage_writes_into_the_cache_through_a_symbolic_link(
 
 def _cache_elsewhere(project: Project, cache: Path) -> Guide:
     guide = Guide("shared-machine.md", {"/srv/dvc-cache": str(cache)})
-    # A data set that is tracked, but was never fetched, as in this repository.
-    shutil.copy2(REPOSITORY / "data/cifake-800.zip.dvc", project.root / "data")
     assert kinds(results(project)) == COPIES
     known = objects(project.root / ".dvc/cache")
     guide.follow("A cache on another disk", project)
@@ -211,7 +209,6 @@ def people(project: Project) -> Iterator[tuple[Person, Person]]:
         machine = Path(folder)
         machine.chmod(0o755)
         project.run("dvc", "remote", "add", "--default", "team", str(machine / "remote"))
-        shutil.copy2(REPOSITORY / "data/cifake-800.zip.dvc", project.root / "data")
         project.commit("share")
         project.run("dvc", "push")
         ada = Person(machine / "ada", 64001, "022", _becoming(64001))

@@ -1,6 +1,5 @@
 """review: what it says of made-up revisions, and of a real branch in a fresh clone."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +264,6 @@ def test_a_table_in_another_form_does_not_stop_the_rest(workspace: Path) -> None
 def branch(finished_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A branch `faster` with another learning rate, reproduced and pushed."""
     project = finished_project.copy_to(tmp_path_factory.mktemp("branch") / "project")
-    shutil.copy2(Path(__file__).parents[2] / "data/cifake-800.zip.dvc", project.root / "data")
     remote = str(project.root.parent / "remote")
     project.run("dvc", "remote", "add", "--default", "shared", remote)
     project.commit("share")
@@ -338,10 +336,11 @@ def test_an_unknown_revision_gets_one_sentence(tmp_path: Path) -> None:
     tools = {"PYTHONPATH": str(REPOSITORY)}
     for module in ("tools.review", "tools.gate"):
         (tmp_path / "params.yaml").write_text("gate: {}\n")
-        for arguments, names in (([], "main or origin/main"), (["none"], "none")):
+        remedy = "main or origin/main here; name what to compare with, such as HEAD~1"
+        for arguments, end in (([], remedy), (["none"], "none here")):
             result = project.run("python", "-m", module, *arguments, check=False, env=tools)
             assert result.returncode == 1
-            assert result.stderr == f"error: Git knows no revision {names} here\n"
+            assert result.stderr == f"error: Git knows no revision {end}\n"
 
 
 def test_changed_verdicts_are_tested_at_the_models_own_threshold(tmp_path: Path) -> None:
