@@ -55,15 +55,21 @@ def test_the_first_epoch_that_differs_is_named(tmp_path: Path) -> None:
     assert first_epoch(old, new) == "3 epochs before, 1 now"
 
 
+def entry(name: str, model: str) -> dict[str, Any]:
+    """Return what dvc.lock holds of the training of a variant."""
+    command = f"python -m stages.train {name}"
+    return {"cmd": command, "outs": [{"path": f"models/{name}.h5", "md5": model}]}
+
+
 def write_lock(root: Path, models: dict[str, str]) -> None:
     """Write a dvc.lock in which the models have these hashes, and the configurations to it."""
     (root / "configs").mkdir(exist_ok=True)
     stages = {}
     for name, model in models.items():
         (root / f"configs/{name}.yaml").touch()
-        stages[f"train@{name}"] = {"outs": [{"path": f"models/{name}.h5", "md5": model}]}
+        stages[f"train@{name}"] = entry(name, model)
     # DVC keeps the entry of a variant that was removed.
-    stages["train@removed"] = {"outs": [{"path": "models/removed.h5", "md5": "0"}]}
+    stages["train@removed"] = entry("removed", "none")
     (root / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": stages}))
 
 
@@ -71,22 +77,22 @@ def test_a_machine_is_recorded_once_and_stays_that_of_its_models(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = workspace / "reports/machine.json"
-    write_lock(workspace, {"a": "1", "b": "2", "pulled": "9"})
+    write_lock(workspace, {"a": "one", "b": "two", "pulled": "nine"})
     record([])
     assert not file.exists()
     record(["a", "b"])
-    assert read_record("1") == read_record("2") == facts()
-    assert read_record("9") == {}, "nobody knows where it was trained"
+    assert read_record("one") == read_record("two") == facts()
+    assert read_record("nine") == {}, "nobody knows where it was trained"
     other = facts() | {"processor": "another"}
     monkeypatch.setattr(module, "facts", lambda: other)
     before = file.read_text()
     record(["a", "b"])
     assert file.read_text() == before, "the same bytes came out"
-    write_lock(workspace, {"a": "1", "b": "3", "pulled": "9"})
+    write_lock(workspace, {"a": "one", "b": "three", "pulled": "nine"})
     record(["b"])
-    assert read_record("1") == facts() != other
-    assert read_record("3") == other
-    assert read_record("2") == {}
+    assert read_record("one") == facts() != other
+    assert read_record("three") == other
+    assert read_record("two") == {}
     assert "removed" not in file.read_text()
     assert len(json.loads(file.read_text())) == 2
 
