@@ -39,6 +39,8 @@ class Fingerprint(NamedTuple):
     """Mean of the channel, 0 to 255."""
     green: float = 0.0
     blue: float = 0.0
+    bad_metadata: bool = False
+    """Whether there is metadata that cannot be read; what can be counts."""
 
 
 def fingerprints(files: list[File], params: DecodeParams) -> list[tuple[str, Fingerprint]]:
@@ -49,7 +51,7 @@ def fingerprints(files: list[File], params: DecodeParams) -> list[tuple[str, Fin
 def fingerprint(data: bytes, params: DecodeParams) -> Fingerprint:
     """Return the fingerprint of the image file `data`."""
     try:
-        stored, rgb = decode(data, params)
+        stored, rgb, bad_metadata = decode(data, params)
     except UnreadableImageError as problem:
         return unreadable(problem)
     pixels = np.asarray(rgb)
@@ -68,17 +70,25 @@ def fingerprint(data: bytes, params: DecodeParams) -> Fingerprint:
         chrominance_table=sum(tables.get(1, ())),
         subsampling=JpegImagePlugin.get_sampling(stored) if tables else -1,
         progressive=bool(stored.info.get("progressive")),
-        metadata_entries=len(texts) + len(stored.getexif()),
+        metadata_entries=len(texts) + _exif_tags(stored),
         metadata_bytes=sum(map(len, texts)),
         red=red,
         green=green,
         blue=blue,
+        bad_metadata=bad_metadata,
     )
 
 
 def unreadable(problem: UnreadableImageError | str) -> Fingerprint:
     """Return the fingerprint of a file that cannot be decoded."""
     return Fingerprint(status=f"unreadable: {problem}")
+
+
+def _exif_tags(image: Image.Image) -> int:
+    try:
+        return len(image.getexif())
+    except Exception:  # EXIF may hold anything
+        return 0
 
 
 def _perceptual_hash(image: Image.Image) -> int:

@@ -2,22 +2,48 @@
 
 import io
 import warnings
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import AvifImagePlugin, ExifTags, Image, UnidentifiedImageError, features
 
+from stages.images.metadata import without_metadata
 from stages.images.schema import DecodeParams
+from stages.images.transparency import clear_pixels
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 NO_IMAGE = f"damaged, or no image of a known format: {', '.join(FORMATS)}"
 """Why a file is unreadable that begins as none of these do."""
-PHOTOMETRIC = 262
-"""The TIFF tag that says whether 0 is black; Pillow heeds it up to 8 bits."""
+AVIF_BRANDS = {b"avif", b"avis"}
+HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1"}
+"""How the first box of a file says what is in it; mif1 is any image, most often HEIC."""
+LONGEST_BRANDS = 1024
+"""Bytes of that box, at most."""
+
+PHOTOMETRIC, BITS_PER_SAMPLE = 262, 258
+"""The TIFF tags that say whether 0 is black, and what white is; Pillow heeds them up to 8 bits."""
+PNG_NUMBERS = ("transparency", "interlace", "bbox")
+"""What Pillow keeps beside a PNG file's texts; a text of that name takes its place."""
+XMP = ("xmp", "XML:com.adobe.xmp")
+
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation. (ImageOps.exif_transpose writes the EXIF anew, and may fail.)
+"""
 
 BYTES_PER_PIXEL = 8
 """Of the largest uncompressed file: four channels of 16 bits."""
 
+# Images are decoded side by side as it is.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 # Pillow's own limit gives way to `decode.max_pixels`.
 Image.MAX_IMAGE_PIXELS = None
 # What Pillow warns of (odd metadata, mostly) is either harmless or becomes an UnreadableImageError.
@@ -33,6 +59,8 @@ class Decoded(NamedTuple):
 
     stored: Image.Image
     rgb: Image.Image
+    bad_metadata: bool
+    """Whether there is metadata that cannot be read; the pixels are those without it."""
 
 
 def require_size(size: int, params: DecodeParams) -> None:
@@ -54,36 +82,109 @@ def decode(data: bytes, params: DecodeParams) -> Decoded:
 
     It is turned as its EXIF orientation says. Of 16 bits a channel the upper 8 are kept, as Pillow
     does for colours. Transparent pixels show the background. Colour profiles are not applied.
+    Metadata that cannot be read is passed over.
 
     Raises:
-        UnreadableImageError: `data` is cut off, no image, too large, or of 32 bits a channel.
+        UnreadableImageError: `data` is cut off, no image, too large, of 32 bits a channel, or of a
+            format whose package is not installed.
     """
+    formats = _formats(data)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-        width, height = image.size
-        if width * height > params.max_pixels:
-            raise UnreadableImageError(
-                f"{width}x{height} pixels are more than decode.max_pixels, {params.max_pixels}"
-            )
-        image.load()
-        return Decoded(image, _to_rgb(image, params.background))
+        return _decode(data, formats, params)
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
-        raise UnreadableImageError(NO_IMAGE) from None
+        problem = NO_IMAGE if formats == FORMATS else f"damaged, or no {formats[0]} file"
     except Exception as error:  # damaged files make Pillow raise errors of many kinds
-        raise UnreadableImageError(f"damaged or cut off: {error}") from None
+        problem = f"damaged or cut off: {error}"
+    tried = {data}
+    for keep_exif in (True, False):
+        bare = without_metadata(data, keep_exif)
+        if bare in tried:
+            continue
+        tried.add(bare)
+        try:
+            return _decode(bare, formats, params)._replace(bad_metadata=True)
+        except UnreadableImageError:
+            raise
+        except Exception:  # what is wrong with it is not its metadata
+            continue
+    raise UnreadableImageError(problem)
 
 
-def _to_rgb(image: Image.Image, background: list[int]) -> Image.Image:
-    if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-        image = ImageOps.exif_transpose(image)
+def _formats(data: bytes) -> tuple[str, ...]:
+    """Return the names by which Pillow knows the formats that `data` may have.
+
+    Raises:
+        UnreadableImageError: it begins as a file that needs a package that is not installed.
+    """
+    if data[4:8] != b"ftyp":
+        return FORMATS
+    # ISO/IEC 14496-12: the brand of the file, a version, and the brands that it is compatible with.
+    end = min(int.from_bytes(data[:4]), LONGEST_BRANDS)
+    brands = {data[8:12], *(data[place : place + 4] for place in range(16, end, 4))}
+    if brands & AVIF_BRANDS:
+        if not features.check("avif"):
+            raise UnreadableImageError(
+                "AVIF needs the package pillow with AVIF in it; `pip install --upgrade pillow`"
+            )
+        return ("AVIF",)
+    if brands & HEIC_BRANDS:
+        try:
+            import pillow_heif
+        except ImportError:  # only who has such files needs it
+            raise UnreadableImageError(
+                "HEIC needs the package pillow-heif; `pip install pillow-heif`"
+            ) from None
+        pillow_heif.register_heif_opener(decode_threads=1)
+        return ("HEIF",)
+    return FORMATS
+
+
+def _decode(data: bytes, formats: tuple[str, ...], params: DecodeParams) -> Decoded:
+    image = Image.open(io.BytesIO(data), formats=formats)
+    width, height = image.size
+    if width * height > params.max_pixels:
+        raise UnreadableImageError(
+            f"{width}x{height} pixels are more than decode.max_pixels, {params.max_pixels}"
+        )
+    image.load()
+    if any(isinstance(image.info.get(key), str) for key in PNG_NUMBERS):
+        raise ValueError("a text with the name of a number")
+    turn, is_readable = _orientation(image)
+    rgb = _to_rgb(image, data, params.background)
+    if turn in TURNS:
+        rgb = rgb.transpose(TURNS[turn])
+    return Decoded(image, rgb, not is_readable)
+
+
+def _orientation(image: Image.Image) -> tuple[object, bool]:
+    """Return the EXIF orientation of `image`, 1 without one, and whether its EXIF can be read."""
+    without_exif = Image.new("1", (1, 1))
+    without_exif.info = {key: image.info[key] for key in XMP if key in image.info}
+    for place in (image, without_exif):
+        # Values are read when they are asked for, and may be anything. Where Pillow has read the
+        # EXIF before, for the resolution, it has forgotten what was wrong with it.
+        with suppress(Exception):
+            Image.Exif().load(place.info.get("exif", b""))
+            return place.getexif().get(ExifTags.Base.Orientation, 1), place is image
+    return 1, False
+
+
+def _to_rgb(image: Image.Image, data: bytes, background: list[int]) -> Image.Image:
+    clear = clear_pixels(image, data)
     if image.mode.startswith("I;16"):
-        white_is_zero = getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0
-        grey = (np.asarray(image) >> 8).astype(np.uint8)
-        image = Image.fromarray(255 - grey if white_is_zero else grey)
+        tags = getattr(image, "tag_v2", {})
+        bits = tags.get(BITS_PER_SAMPLE, (16,))[0]
+        grey = (np.asarray(image) >> (bits - 8)).astype(np.uint8)
+        image = Image.fromarray(255 - grey if tags.get(PHOTOMETRIC) == 0 else grey)
     elif image.mode in ("I", "F"):
         raise UnreadableImageError("more than 16 bits a channel, or signed ones")
+    elif image.mode == "La":  # times alpha
+        image = image.convert("LA")
+    if clear is not None:
+        image = Image.fromarray(np.asarray(image)).convert("RGB")
+        image.putalpha(Image.fromarray(np.where(clear, 0, 255).astype(np.uint8)))
     if image.has_transparency_data:
         behind = Image.new("RGBA", image.size, (*background, 255))
         image = Image.alpha_composite(behind, image.convert("RGBA"))
