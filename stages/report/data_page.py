@@ -136,11 +136,17 @@ def _counts(audit: dict[str, Any]) -> str:
         for split in SPLITS
         for label in LABELS
     ]
-    return (
+    text = (
         table(["split", "label", "in the data set", "in use"], rows)
         + f"\n\nImages left out: {in_words(audit['left_out'])}. "
         f"Files passed over: {in_words(audit['passed_over'])}."
     )
+    if "bad_metadata" in audit:
+        text += (
+            f"\n\nImages with metadata that cannot be read: {audit['bad_metadata']:,}; "
+            "they count as if they had none."
+        )
+    return text
 
 
 def _unreadable(number: int, some: pd.DataFrame) -> list[str]:

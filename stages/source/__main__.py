@@ -19,7 +19,7 @@ from stages.common.manifest import MANIFEST
 from stages.common.params import read_block
 from stages.images.parallel import add_processes_option
 from stages.images.schema import DecodeParams
-from stages.source.audit import audit, unreadable
+from stages.source.audit import audit, metadata_warning, unreadable
 from stages.source.counts import count
 from stages.source.images import Images
 from stages.source.schema import SourceParams
@@ -46,6 +46,8 @@ def main() -> None:
                 f"{text}; `warn` instead of `error` goes on and shows them in reports/data.md"
             )
         print(f"warning: {text}", file=sys.stderr)
+    if "bad_metadata" in result.numbers:
+        print(f"warning: {metadata_warning(found.images)}", file=sys.stderr)
     counts = count(found.images, manifest, found.passed_over)
     report = counts | result.numbers | {"findings": [f._asdict() for f in result.findings]}
     shown = choose(manifest, result.near_pairs)

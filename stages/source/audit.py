@@ -106,6 +106,8 @@ def audit(
                 + f" (limit {params.short_cut_limit}); a model may learn that instead"
             )
 
+    if found["bad_metadata"].any():
+        numbers["bad_metadata"] = int(found["bad_metadata"].sum())
     findings = [Finding(name, getattr(params, name), text) for name, text in problems.items()]
     return Audit(numbers, [f for f in findings if f.level != "off"], copies(found), pairs)
 
@@ -151,6 +153,15 @@ def unreadable(manifest: pd.DataFrame) -> pd.DataFrame:
     rows = manifest[manifest["status"].str.startswith("unreadable: ")].head(LISTED)
     why = rows["status"].str.removeprefix("unreadable: ")
     return pd.DataFrame({"path": rows["path"], "why": why})
+
+
+def metadata_warning(found: pd.DataFrame) -> str:
+    """Return a sentence on the images of `found` with metadata that cannot be read."""
+    paths = found["path"][found["bad_metadata"]]
+    return (
+        f"images with metadata that cannot be read: {len(paths):,}, such as {paths.iloc[0]}; "
+        "they count as if they had none"
+    )
 
 
 def near_duplicates(in_use: pd.DataFrame, bits: int) -> tuple[dict[str, int], pd.DataFrame]:

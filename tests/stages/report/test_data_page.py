@@ -13,6 +13,7 @@ from PIL import Image
 
 from stages.report.data_page import Shown, data_page, data_pictures
 from tests.helpers import REPOSITORY, edit_params, run_stage, write_zip
+from tests.stages.images.test_metadata import BAD as BAD_METADATA
 from tests.stages.source.test_audit import leaking_data_set
 
 
@@ -65,6 +66,13 @@ def test_every_finding_is_told(workspace: Path) -> None:
     for finding in data.audit["findings"]:
         assert finding["message"] in data.page
     assert "| `train/REAL/copy` | `test/REAL/000` |" in data.page, "the copy by pixels"
+
+
+def test_bad_metadata_is_told_where_there_is_any(workspace: Path) -> None:
+    data = Data(workspace, {}, {})
+    assert "metadata that" not in data.page
+    data = Data(workspace, {}, {"train/REAL/a.png": BAD_METADATA["PNG, EXIF"]})
+    assert "Images with metadata that cannot be read: 1; they count as if" in data.page
 
 
 def test_what_was_not_looked_for_is_not_called_clean(workspace: Path) -> None:

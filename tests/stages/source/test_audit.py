@@ -25,6 +25,7 @@ from tests.helpers import (
     small_data_set,
     write_zip,
 )
+from tests.stages.images.test_metadata import BAD as BAD_METADATA
 from tests.stages.source.test_images import images
 
 COUNTS = {"train": 20, "validation": 6, "test": 8}
@@ -313,3 +314,26 @@ def test_the_manifest_lists_every_image_of_the_data_set(leaking: Path) -> None:
     run_stage("source")
     manifest = pd.read_csv(leaking / "data/manifest.csv")
     assert len(manifest) == 2 * sum(COUNTS.values()) + 2
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")
+def test_bad_metadata_is_counted_and_said_and_nothing_is_said_without(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    files = small_data_set({"train": 6, "validation": 3, "test": 4})
+    for number, bad in enumerate(({}, BAD_METADATA), start=1):
+        more = {f"train/REAL/{name}": data for name, data in bad.items()}
+        edit_params(workspace, {"source.path": str(write_zip(Path(f"{number}.zip"), files | more))})
+        run_stage("source")
+        numbers = json.loads(Path("reports/data.json").read_text())
+        told = [line for line in capsys.readouterr().err.splitlines() if "metadata" in line]
+        if not bad:
+            assert "bad_metadata" not in numbers
+            assert not told
+    assert numbers["bad_metadata"] == len(BAD_METADATA)
+    assert numbers["left_out"]["unreadable"] == 0
+    assert told == [
+        f"warning: images with metadata that cannot be read: {len(BAD_METADATA)}, "
+        "such as train/REAL/AVIF, EXIF; they count as if they had none"
+    ]
