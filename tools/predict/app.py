@@ -109,7 +109,7 @@ def main() -> None:
         return
     upload = st.file_uploader(
         "An image; it stays on this machine, and is not stored",
-        type=["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"],
+        type=["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff", "avif", "heic"],
     )
     if upload is not None:
         try:
