@@ -1,7 +1,7 @@
 """Reading the files of a data set of any kind, without unpacking it to disk."""
 
 import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,25 +20,39 @@ class Listing(NamedTuple):
     """The bytes of each file by its name, with `/` between folders."""
     litter: int
     """How many hidden files there are, and files that operating systems put beside images."""
+    unusable: list[str]
+    """What is wrong with each file that cannot be meant, and does not matter."""
 
 
-def list_files(path: Path) -> Listing:
+def list_files(path: Path, matters: Callable[[str], bool] = lambda name: True) -> Listing:
     """Return the files of `path`, in the order in which `read_files` reads them.
 
+    Args:
+        matters: whether a file of this name must be one that can be read.
+
     Raises:
-        InputError: `path` is missing, no zip, tar or folder, damaged, encrypted, or has an entry
-            that cannot be meant: a link, a name that leads out of it, or the same name twice.
+        InputError: `path` is missing, no zip, tar or folder, damaged, or has an entry that matters
+            and cannot be meant: it is a link, encrypted, leads out of it, or is there twice.
     """
     sizes: dict[str, int] = {}
-    litter = 0
-    for name, size in _reader(path).sizes():
+    litter, unusable = 0, []
+    for name, size, problem in _reader(path).entries():
         if is_litter(name):
             litter += 1
-        elif name in sizes:
-            raise InputError(f"{path}: {name}: twice in the archive")
-        else:
+        elif not problem and name not in sizes:
             sizes[name] = size
-    return Listing(sizes, litter)
+        else:
+            problem = f"{path}: {problem or _twice(name)}"
+            if matters(name):
+                raise InputError(problem)
+            unusable.append(problem)
+    return Listing(sizes, litter, unusable)
+
+
+def _twice(name: str) -> str:
+    if name.isascii():
+        return f"{name}: twice in the archive"
+    return f"{name}: twice, perhaps with composed letters and without (NFC and NFD)"
 
 
 def read_files(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:

@@ -56,7 +56,10 @@ class DataSet:
             InputError: the data set cannot be read, a path names two labels or none, or only some
                 paths name a split.
         """
-        sizes, litter = list_files(self.path)
+        named = {name.lower() for name in (*labels.REAL, *labels.FAKE)}
+        sizes, litter, unusable = list_files(
+            self.path, matters=lambda name: any(part in named for part in name.lower().split("/"))
+        )
         try:
             found = places(sizes, _meanings(labels), _meanings(splits) if splits else {})
         except InputError as error:
@@ -65,15 +68,20 @@ class DataSet:
             [(path, *place, sizes[path]) for path, place in found.items()],
             columns=["path", "split", "label", "size"],
         )
-        others = [path for path in sizes if path not in found]
-        if packed := [path for path in sizes if path.lower().endswith(PACKED)]:
-            self._require_images(images, packed[0])
-        return Found(images, {"litter": litter, "other files": len(others)})
-
-    def _require_images(self, images: pd.DataFrame, packed: str) -> None:
+        others = len(sizes) - len(images) + len(unusable)
         if not any(map(has_image_suffix, images["path"])):
+            self._require_no_reason(
+                unusable, [name for name in sizes if name.lower().endswith(PACKED)]
+            )
+        return Found(images, {"litter": litter, "other files": others})
+
+    def _require_no_reason(self, unusable: list[str], packed: list[str]) -> None:
+        """Refuse a data set without an image by name, where its other entries tell why."""
+        if unusable:
+            raise InputError(unusable[0])
+        if packed:
             raise InputError(
-                f"{self.path}: no image in it, but {packed}; unpack archives inside of archives"
+                f"{self.path}: no image in it, but {packed[0]}; unpack archives inside of archives"
             )
 
     def add_fingerprints(self, found: Found, on_unreadable: OnUnreadable, stage: str) -> Found:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import IO, Self
 
 from stages.common.command import InputError
-from stages.images.reader import Reader, is_litter
+from stages.images.reader import Entry, Reader, bad_name, is_litter, may_be_folder, normal
 
 try:
     import zstandard
@@ -80,25 +80,26 @@ class TarReader(Reader):
                 return module.open(self.path, "rb")
         return self.path.open("rb")
 
-    def sizes(self) -> Iterator[tuple[str, int]]:
+    def entries(self) -> Iterator[Entry]:
         with self._open() as archive:
             for entry in archive:
                 name = _name(entry)
-                if entry.isdir():
-                    continue
-                if not is_litter(name):
-                    self._require_file(entry, name)
-                yield name, entry.size
+                if not entry.isdir():
+                    problem = "" if is_litter(name) else self._problem(entry, name)
+                    yield Entry(name, entry.size, problem)
 
-    def _require_file(self, entry: tarfile.TarInfo, name: str) -> None:
-        self.require_plain(name)
+    def _problem(self, entry: tarfile.TarInfo, name: str) -> str:
+        if problem := bad_name(name):
+            return problem
         if entry.issym() or entry.islnk():
-            raise InputError(
-                f"{self.path}: {name}: a link to {entry.linkname}; "
+            problem = (
+                f"{name}: a link to {entry.linkname}; "
                 "pack with `tar --dereference --hard-dereference`"
             )
-        if not entry.isfile():
-            raise InputError(f"{self.path}: {name}: expected a file, found something else")
+            if entry.issym() and may_be_folder(name):
+                raise InputError(f"{self.path}: {problem}")
+            return problem
+        return "" if entry.isfile() else f"{name}: expected a file, found something else"
 
     def files(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         with self._open() as archive:
@@ -111,4 +112,4 @@ class TarReader(Reader):
 
 
 def _name(entry: tarfile.TarInfo) -> str:
-    return entry.name.removeprefix("./")
+    return normal(entry.name.removeprefix("./"))

@@ -2,9 +2,11 @@
 
 import os
 import re
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from stages.common.command import InputError
 
@@ -18,6 +20,20 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 """Characters that break lines and tables."""
 
 
+class Entry(NamedTuple):
+    """A file of a data set, as it is listed."""
+
+    name: str
+    """With `/` between folders, and letters composed as `normal` does."""
+    size: int
+    """In bytes; 0 if that cannot be told."""
+    problem: str = ""
+    """Its name, and why it cannot be meant: it is a link, encrypted, has a bad name, or the like.
+
+    That matters to who wants the file.
+    """
+
+
 class Reader(ABC):
     """A data set of one kind, which is read without being unpacked to disk.
 
@@ -29,46 +45,58 @@ class Reader(ABC):
         self.path = path
 
     @abstractmethod
-    def sizes(self) -> Iterator[tuple[str, int]]:
-        """Yield name, with `/` between folders, and bytes of each file.
+    def entries(self) -> Iterator[Entry]:
+        """Yield each file.
 
         Names that `is_litter` are among them, whatever they are. All others are checked.
 
         Raises:
-            InputError: an entry cannot be meant: it is a link, encrypted, or leads out of it.
+            InputError: a link leads to a folder, or may; nobody knows what that would hold.
         """
 
     @abstractmethod
     def files(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield name and content of each file in `wanted` that is there, as `sizes` orders them."""
+        """Yield name and content of each file in `wanted` that is there, as `entries` has them."""
 
     def size(self) -> int:
         """Return how many bytes it has on disk."""
         return self.path.stat().st_size
 
-    def require_plain(self, name: str) -> None:
-        """Refuse a name that is not UTF-8, leads out of the data set or cannot be printed."""
-        try:
-            name.encode("utf-8")
-        except UnicodeEncodeError:
-            raise self.not_utf8(os.fsencode(name)) from None
-        if LEADS_OUT.search(name):
-            raise InputError(
-                f"{self.path}: {name}: leads out of the data set; names must be relative to it"
-            )
-        if CONTROL.search(name):
-            raise InputError(f"{self.path}: {name!a}: a name with a control character; rename it")
-
-    def not_utf8(self, name: bytes) -> InputError:
-        """Return the error of an entry called `name`."""
-        shown = name.decode("utf-8", "backslashreplace")
-        return InputError(
-            f"{self.path}: {shown}: a name that is not UTF-8; rename it or pack it again"
-        )
-
     def damaged(self, why: object) -> InputError:
         """Return the error of an archive that cannot be read."""
         return InputError(f"{self.path}: damaged archive: {why}")
+
+
+def bad_name(name: str) -> str:
+    """Return what is wrong with a name: no UTF-8, leads out, cannot be printed; "" if nothing."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return not_utf8(os.fsencode(name))
+    if LEADS_OUT.search(name):
+        return f"{name}: leads out of the data set; names must be relative to it"
+    if CONTROL.search(name):
+        return f"{name!a}: a name with a control character; rename it"
+    return ""
+
+
+def not_utf8(name: bytes) -> str:
+    """Return what is wrong with a file called `name`."""
+    shown = name.decode("utf-8", "backslashreplace")
+    return f"{shown}: a name that is not UTF-8; rename it or pack it again"
+
+
+def normal(name: str) -> str:
+    """Return `name` with composed letters; macOS writes an e and an accent where others write é.
+
+    That is the form NFC of Unicode's annex 15.
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def may_be_folder(link: str) -> bool:
+    """Return whether a link of this name may lead to a folder, from which files would be missed."""
+    return not PurePosixPath(link).suffix
 
 
 def is_litter(name: str) -> bool:

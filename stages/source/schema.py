@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from stages.common.params import Schema
+from stages.images.reader import normal
 from stages.images.schema import DataPath, LabelFolders, OnUnreadable, SplitFolders
 
 Level = Literal["error", "warn", "off"]
@@ -71,7 +72,7 @@ class SourceParams(Schema):
                 re.compile(value or "")
         except (re.error, FutureWarning) as error:
             raise ValueError(f"must be a regular expression, found {value!r}: {error}") from None
-        return value
+        return value and normal(value)
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

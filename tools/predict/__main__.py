@@ -2,9 +2,9 @@
 
 An IMAGE is a JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF file of up to decode.max_pixels (params.yaml),
 or - for standard input. In a FOLDER or ARCHIVE (zip, tar) all images are looked at. Each is decoded
-and brought to the network's size as training images are; verdict and probability are of that. An image
-that is at least twice as high and wide is also cut into up to 64 tiles, which are not scaled, and
-vote: scaling down takes away the finest detail, where generators leave their traces.
+and brought to the network's size as training images are; verdict and probability are of that. An
+image that is at least twice as high and wide is also cut into up to 64 tiles, which are not scaled,
+and vote: scaling down takes away the finest detail, where generators leave their traces.
 """
 
 import sys

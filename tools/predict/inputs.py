@@ -48,9 +48,9 @@ def find(name: str) -> Place:
         elif not is_archive(path):
             place = Place(name, size=path.stat().st_size)
         else:
-            listed, litter = list_files(path)
+            listed, litter, unusable = list_files(path, matters=_is_image)
             sizes = {file: size for file, size in listed.items() if _is_image(file)}
-            others = litter + len(listed) - len(sizes)
+            others = litter + len(unusable) + len(listed) - len(sizes)
             place = Place(name, len(sizes), path.stat().st_size, others, sizes)
     except OSError as problem:
         return Place(name, problem=problem.strerror or str(problem))

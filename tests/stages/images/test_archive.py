@@ -4,8 +4,10 @@ import gzip
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from stages.images.archive import list_files, read_files
 from tests.helpers import flat, write_zip
 
 FILES = {"b/two.png": b"22", "a/one.png": b"1", "a/d\u00e9j\u00e0/three.png": b"333"}
+
+
+NFC, NFD = "real/\u00e9t\u00e9.png", "real/e\u0301te\u0301.png"
 
 
 def contents(path: Path) -> dict[str, bytes]:
@@ -154,8 +159,8 @@ def zstandard_damaged(path: Path) -> Path:
     return path
 
 
-def zip_link(path: Path) -> Path:
-    entry = zipfile.ZipInfo("train/link.png")
+def zip_link(path: Path, name: str = "train/link.png") -> Path:
+    entry = zipfile.ZipInfo(name)
     entry.create_system, entry.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(entry, "/etc/passwd")
@@ -164,20 +169,38 @@ def zip_link(path: Path) -> Path:
 
 def zip_twice(path: Path) -> Path:
     with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a.png", "1")
-        archive.writestr("a.png", "2")
+        archive.writestr("real/a.png", "1")
+        archive.writestr("real/a.png", "2")
     return path
 
 
-def zip_not_utf8(path: Path) -> Path:
-    write_zip(path, {"cafX.png": b"1"})
-    path.write_bytes(path.read_bytes().replace(b"cafX", b"caf\xe9"))
+def write_raw_zip(path: Path, names: list[bytes], utf8: bool = False, extra: bytes = b"") -> Path:
+    """Write a zip whose entries are called `names`, with or without the mark of UTF-8.
+
+    Each holds the number of its name. `extra` is the extra field of all of them.
+    """
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            entry = zipfile.ZipInfo(f"{number:0{len(name)}}")
+            entry.extra = extra
+            archive.writestr(entry, str(number))
+    data = bytearray(path.read_bytes())
+    for number, name in enumerate(names):
+        stand_in = f"{number:0{len(name)}}".encode()
+        for start, flags, place in ((b"PK\x03\x04", 6, 30), (b"PK\x01\x02", 8, 46)):
+            at = -1
+            while (at := data.index(start, at + 1)) >= 0:
+                if data[at + place : at + place + len(name)] == stand_in:
+                    break
+            data[at + place : at + place + len(name)] = name
+            data[at + flags + 1] |= 0x08 if utf8 else 0
+    path.write_bytes(data)
     return path
 
 
 def folder_with_link(path: Path, target: Path) -> Path:
-    write_folder(path, FILES)
-    (path / "link.png").symlink_to(target)
+    write_folder(path, {f"real/{name}": data for name, data in FILES.items()})
+    (path / "real/link.png").symlink_to(target)
     return path
 
 
@@ -188,8 +211,8 @@ def folder_not_utf8(path: Path) -> Path:
 
 
 def folder_with_pipe(path: Path) -> Path:
-    write_folder(path, FILES)
-    os.mkfifo(path / "pipe.png")
+    write_folder(path, {f"real/{name}": data for name, data in FILES.items()})
+    os.mkfifo(path / "real/pipe.png")
     return path
 
 
@@ -259,10 +282,10 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "damaged tar.zst": (lambda t: zstandard_damaged(t / "a.tar.zst"), "damaged archive: zstd"),
     "bad checksum": (lambda t: with_bad_checksum(t / "a.zip"), "real/a.png: Bad CRC-32"),
     "encrypted": (lambda t: encrypted(t / "a.zip"), "a.png: encrypted; give an archive without"),
-    "twice in a zip": (lambda t: zip_twice(t / "a.zip"), "a.png: twice in the archive"),
+    "twice in a zip": (lambda t: zip_twice(t / "a.zip"), "real/a.png: twice in the archive"),
     "twice in a tar": (
-        lambda t: write_tar(t / "a.tar", [tar_entry("a.png"), tar_entry("./a.png")]),
-        "a.png: twice in the archive",
+        lambda t: write_tar(t / "a.tar", [tar_entry("real/a.png"), tar_entry("./real/a.png")]),
+        "real/a.png: twice in the archive",
     ),
     "step up in a zip": (
         lambda t: write_zip(t / "a.zip", {"train/../../x.png": b"1"}),
@@ -314,8 +337,20 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
         "pipe.png: expected a file, found something else",
     ),
     "not UTF-8 in a zip": (
-        lambda t: zip_not_utf8(t / "a.zip"),
+        lambda t: write_raw_zip(t / "a.zip", [b"caf\xe9.png"], utf8=True),
         "caf\\xe9.png: a name that is not UTF-8",
+    ),
+    "twice but for accents in a zip": (
+        lambda t: write_raw_zip(t / "a.zip", [NFC.encode(), NFD.encode()]),
+        f"{NFC}: twice, perhaps with composed letters and without (NFC and NFD)",
+    ),
+    "twice but for accents in a folder": (
+        lambda t: write_folder(t / "f", {NFC: b"1", NFD: b"2"}),
+        f"{NFC}: twice, perhaps with composed letters and without (NFC and NFD)",
+    ),
+    "link that may lead to a folder in a zip": (
+        lambda t: zip_link(t / "a.zip", "train"),
+        "train: a symbolic link; archive the file itself",
     ),
     "not UTF-8 in a tar": (
         lambda t: write_tar(t / "a.tar", [tar_entry("caf\udce9.png")]),
@@ -355,7 +390,81 @@ def test_links_that_stay_and_links_into_dvcs_cache_are_read(tmp_path: Path) -> N
     cached = tmp_path / "cache/files/md5/0f/343b0931126a20f133d67c2b018a3b"
     write_folder(cached.parent, {cached.name: flat(1)})
     folder = folder_with_link(tmp_path / "data", cached)
-    (folder / "inside.png").symlink_to("a/one.png")
+    (folder / "real/inside.png").symlink_to("a/one.png")
     read = contents(folder)
-    assert read["link.png"] == flat(1)
-    assert read["inside.png"] == b"1"
+    assert read["real/link.png"] == flat(1)
+    assert read["real/inside.png"] == b"1"
+
+
+def test_names_are_composed_however_they_are_packed(tmp_path: Path) -> None:
+    """As macOS writes them, an accent follows its letter."""
+    folder = write_folder(tmp_path / "folder", {NFD: b"1", "a.png": b"2"})
+    expected = {NFC: b"1", "a.png": b"2"}
+    assert contents(folder) == expected
+    assert contents(write_zip(tmp_path / "marked.zip", {NFD: b"1", "a.png": b"2"})) == expected
+    assert contents(Path(shutil.make_archive(str(tmp_path / "a"), "tar", folder))) == expected
+    assert contents(write_raw_zip(tmp_path / "a.zip", [NFD.encode()])) == {NFC: b"0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (b"r\x82el/a.png", "r\u00e9el/a.png"),  # é in cp437
+        (b"r\x82el\\a.png", "r\u00e9el/a.png"),
+        (b"\x84\x94\x81\xe1.png", "\u00e4\u00f6\u00fc\u00df.png"),  # äöüß
+        (NFC.encode(), NFC),
+        ("\u5199\u771f/1.png".encode(), "\u5199\u771f/1.png"),
+    ],
+)
+def test_a_zips_name_without_a_mark_is_utf8_or_else_cp437(
+    tmp_path: Path, name: bytes, expected: str
+) -> None:
+    path = write_raw_zip(tmp_path / "a.zip", [name, b"plain.png"])
+    assert contents(path) == {expected: b"0", "plain.png": b"1"}
+
+
+def unicode_path(name: bytes, text: bytes, version: int = 1) -> bytes:
+    """Return Info-ZIP's extra field: `text` is what an entry called `name` is really called."""
+    body = struct.pack("<BI", version, zlib.crc32(name)) + text
+    stamp = b"UT" + struct.pack("<HBI", 5, 1, 0)
+    return stamp + b"up" + struct.pack("<H", len(body)) + body
+
+
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        (unicode_path(b"real/_t_.png", NFD.encode()), NFC),
+        (unicode_path(b"another.png", NFD.encode()), "real/_t_.png"),
+        (unicode_path(b"real/_t_.png", NFD.encode(), version=2), "real/_t_.png"),
+    ],
+)
+def test_a_zips_name_may_stand_beside_it_in_unicode(
+    tmp_path: Path, extra: bytes, expected: str
+) -> None:
+    assert contents(write_raw_zip(tmp_path / "a.zip", [b"real/_t_.png"], extra=extra)) == {
+        expected: b"0"
+    }
+
+
+HARMLESS = [
+    "step up in a tar", "absolute in a zip", "absolute on Windows", "control character in a name",
+    "not UTF-8 in a tar", "not UTF-8 in a folder", "link in a zip", "link in a tar",
+    "hard link in a tar", "device in a tar", "link out of a folder", "dangling link",
+    "pipe in a folder", "encrypted", "twice in a zip", "twice in a tar",
+    "twice but for accents in a folder",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_what_nobody_wants_blocks_nothing_and_is_counted(tmp_path: Path, what: str) -> None:
+    path = BAD[what][0](tmp_path)
+    listing = list_files(path, matters=lambda name: False)
+    assert len(listing.unusable) == 1
+    dict(read_files(path, listing.sizes.keys() - {"a.png"}))
+
+
+@pytest.mark.parametrize("what", ["link to a folder", "link that may lead to a folder in a zip"])
+def test_a_link_that_may_lead_to_more_files_always_matters(tmp_path: Path, what: str) -> None:
+    make, message = BAD[what]
+    with pytest.raises(InputError, match=message):
+        list_files(make(tmp_path), matters=lambda name: False)

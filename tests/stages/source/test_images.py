@@ -1,14 +1,18 @@
 """source: whatever the layout, each image gets its split, label, group and use."""
 
 import hashlib
+import os
+import shutil
+import unicodedata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from stages.common.command import InputError
+from stages.images.archive import read_files
 from stages.images.schema import DecodeParams
 from stages.source.audit import exact_duplicates
 from stages.source.counts import count
@@ -307,6 +311,82 @@ def test_litter_and_other_files_are_passed_over_and_counted(workspace: Path) -> 
     assert found.passed_over == {"litter": 2, "other files": 5}
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("kind", ["zip", "folder"])
+def test_accents_are_accents_however_they_are_written(
+    workspace: Path, kind: str, form: Literal["NFC", "NFD"]
+) -> None:
+    """By macOS in the archive, and by whoever typed the parameters."""
+    files = {f"r\u00e9el/for\u00eat{n % 8}_{n}.png": flat(n) for n in range(40)}
+    files |= {f"g\u00e9n\u00e9r\u00e9/for\u00eat{n % 8}_{n}.png": flat(n + 50) for n in range(40)}
+    stored = {unicodedata.normalize(form, name): data for name, data in files.items()}
+    path = workspace / f"data.{kind}"
+    if kind == "zip":
+        write_zip(path, stored)
+    else:
+        for name, data in stored.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_bytes(data)
+    for typed in ("NFC", "NFD"):
+        labels = {"REAL": ["R\u00c9EL"], "FAKE": ["g\u00e9n\u00e9r\u00e9"]}
+        manifest = manifest_of(
+            path,
+            labels={
+                label: [unicodedata.normalize(typed, name) for name in names]
+                for label, names in labels.items()
+            },
+            group_pattern=unicodedata.normalize(typed, "(for\u00eat[0-9])_"),
+        )
+        assert sorted(manifest["path"]) == sorted(files)
+        assert set(manifest["group"]) == {f"for\u00eat{n}" for n in range(8)}
+        assert (manifest.loc[manifest["label"] == "REAL", "path"].str[:4] == "r\u00e9el").all()
+        assert set(dict(read_files(path, set(manifest["path"])))) == set(files)
+
+
+@pytest.mark.parametrize("name", ["notes/../../x.png", "/etc/x.png", "other/a\rb.png"])
+def test_a_bad_name_blocks_nothing_outside_the_label_folders(workspace: Path, name: str) -> None:
+    files = small_data_set(COUNTS) | {"README.md": b"hello", name: flat(1)}
+    found = images(write_zip(workspace / "data.zip", files)).read()
+    assert found.passed_over == {"litter": 0, "other files": 2}
+    assert len(found.images) == 2 * sum(COUNTS.values())
+
+
+def test_a_name_that_is_not_utf8_blocks_nothing_outside_the_label_folders(workspace: Path) -> None:
+    folder = workspace / "data"
+    for name, data in small_data_set(COUNTS).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    Path(os.fsdecode(bytes(folder) + b"/caf\xe9.png")).write_bytes(b"1")
+    packed = Path(shutil.make_archive(str(workspace / "packed"), "tar", folder))
+    for path in (folder, packed):
+        assert images(path).read().passed_over == {"litter": 0, "other files": 1}
+    Path(os.fsdecode(bytes(folder) + b"/train/REAL/caf\xe9.png")).write_bytes(b"1")
+    packed = Path(shutil.make_archive(str(workspace / "packed"), "tar", folder))
+    for path in (folder, packed):
+        with pytest.raises(InputError, match=r"train/REAL/caf\\xe9.png: a name that is not UTF-8"):
+            images(path).read()
+
+
+def test_a_link_blocks_nothing_outside_the_label_folders(workspace: Path) -> None:
+    folder = workspace / "data"
+    for name, data in small_data_set(COUNTS).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    (folder / "train/notes.txt").symlink_to("/etc/passwd")
+    found = images(folder).read()
+    assert found.passed_over == {"litter": 0, "other files": 1}
+    assert len(found.images) == 2 * sum(COUNTS.values())
+    for name in ("train/REAL/deep/link.png", "train/FAKE.png", "fake"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to("/etc/passwd")
+        if name == "train/FAKE.png":  # no folder of its path is one
+            assert images(folder).read().passed_over["other files"] == 2
+        else:
+            with pytest.raises(InputError, match=f"{name}: a symbolic link out of the data set"):
+                images(folder).read()
+        (folder / name).unlink()
+
+
 def test_unreadable_images_are_skipped_and_named(workspace: Path) -> None:
     files = small_data_set(COUNTS)
     whole = files["train/REAL/0000.png"]
@@ -324,7 +404,7 @@ def test_unreadable_images_are_skipped_and_named(workspace: Path) -> None:
         "train/REAL/cut.png": "unreadable: damaged or cut off: image file is truncated",
         "train/REAL/empty.png": "unreadable: an empty file",
         "train/FAKE/notes.png": "unreadable: damaged, or no image of a known format: "
-        "JPEG, PNG, WEBP, BMP, GIF, TIFF",
+        "JPEG, PNG, WEBP, BMP, GIF, TIFF, AVIF",
     }
     assert used(manifest) == {"train": 12, "validation": 6, "test": 8}
     assert count(found.images, manifest, found.passed_over)["left_out"] == {

@@ -1,0 +1,40 @@
+"""predict: what there is to look at behind a name."""
+
+from pathlib import Path
+
+import pytest
+
+from stages.images.pixels import DecodeParams
+from tests.helpers import default_block, flat, write_zip
+from tests.stages.images.test_archive import NFC, NFD, write_folder, zip_link
+from tools.predict.inputs import find, read
+
+IMAGES = {"a.png": flat(1), "deep/b.png": flat(2)}
+
+
+def test_what_is_no_image_blocks_nothing_in_an_archive(tmp_path: Path) -> None:
+    more = {"/etc/notes.txt": b"", "../notes.txt": b"", "a\rb.txt": b"", "README": b""}
+    place = find(str(write_zip(tmp_path / "data.zip", IMAGES | more)))
+    assert (place.problem, place.images, place.passed_over) == ("", 2, 4)
+    assert set(place.sizes or {}) == set(IMAGES)
+
+
+@pytest.mark.parametrize("name", ["/etc/x.png", "../x.png", "a\rb.png"])
+def test_an_image_with_a_bad_name_is_a_problem(tmp_path: Path, name: str) -> None:
+    place = find(str(write_zip(tmp_path / "data.zip", IMAGES | {name: flat(1)})))
+    assert place.problem.startswith(repr(name) if "\r" in name else name)
+
+
+def test_a_link_is_a_problem_where_it_is_called_as_an_image(tmp_path: Path) -> None:
+    assert find(str(zip_link(tmp_path / "a.zip"))).problem.startswith("train/link.png: a symbolic")
+    assert (
+        find(str(zip_link(tmp_path / "b.zip", "a.txt"))).problem == "no image in it, 1 other files"
+    )
+
+
+def test_images_are_read_by_composed_names(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "data.zip", {NFD: flat(1)})
+    params = default_block("decode", DecodeParams)
+    assert dict(read(find(str(path)), params)) == {f"{path}/{NFC}": flat(1)}
+    folder = write_folder(tmp_path / "folder", {NFD: flat(1)})
+    assert dict(read(find(str(folder)), params)) == {f"{folder}/{NFD}": flat(1)}
