@@ -32,18 +32,19 @@ def list_files(path: Path, matters: Callable[[str], bool] = lambda name: True) -
 
     Raises:
         InputError: `path` is missing, no zip, tar or folder, damaged, or has an entry that matters
-            and cannot be meant: it is a link, encrypted, leads out of it, or is there twice.
+            and cannot be meant: it is a link, encrypted, leads out of it, or is there twice. A link
+            that may lead to a folder always matters: nobody knows what that would hold.
     """
     sizes: dict[str, int] = {}
     litter, unusable = 0, []
-    for name, size, problem in _reader(path).entries():
+    for name, size, problem, may_hide_files in _reader(path).entries():
         if is_litter(name):
             litter += 1
         elif not problem and name not in sizes:
             sizes[name] = size
         else:
             problem = f"{path}: {problem or _twice(name)}"
-            if matters(name):
+            if may_hide_files or matters(name):
                 raise InputError(problem)
             unusable.append(problem)
     return Listing(sizes, litter, unusable)

@@ -149,7 +149,7 @@ def _decode(data: bytes, formats: tuple[str, ...], params: DecodeParams) -> Deco
             f"{width}x{height} pixels are more than decode.max_pixels, {params.max_pixels}"
         )
     image.load()
-    if any(isinstance(image.info.get(key), str) for key in PNG_NUMBERS):
+    if image.format == "PNG" and any(isinstance(image.info.get(key), str) for key in PNG_NUMBERS):
         raise ValueError("a text with the name of a number")
     turn, is_readable = _orientation(image)
     rgb = _to_rgb(image, data, params.background)
@@ -160,14 +160,15 @@ def _decode(data: bytes, formats: tuple[str, ...], params: DecodeParams) -> Deco
 
 def _orientation(image: Image.Image) -> tuple[object, bool]:
     """Return the EXIF orientation of `image`, 1 without one, and whether its EXIF can be read."""
-    without_exif = Image.new("1", (1, 1))
-    without_exif.info = {key: image.info[key] for key in XMP if key in image.info}
-    for place in (image, without_exif):
-        # Values are read when they are asked for, and may be anything. Where Pillow has read the
-        # EXIF before, for the resolution, it has forgotten what was wrong with it.
-        with suppress(Exception):
-            Image.Exif().load(place.info.get("exif", b""))
-            return place.getexif().get(ExifTags.Base.Orientation, 1), place is image
+    with suppress(Exception):  # values are read when they are asked for, and may be anything
+        if "exif" in image.info:
+            # Pillow may have read it before, for the resolution, and forgets what was wrong.
+            Image.Exif().load(image.info["exif"])
+        return image.getexif().get(ExifTags.Base.Orientation, 1), True
+    with suppress(Exception):
+        without_exif = Image.new("1", (1, 1))
+        without_exif.info = {key: image.info[key] for key in XMP if key in image.info}
+        return without_exif.getexif().get(ExifTags.Base.Orientation, 1), False
     return 1, False
 
 

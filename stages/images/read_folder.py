@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from stages.common.command import InputError
-from stages.images.reader import Entry, Reader, bad_name, is_litter, normal
+from stages.images.reader import Entry, Reader, bad_name, normal
 
 CACHED = re.compile(r".*/files/md5/[0-9a-f]{2}/[0-9a-f]{30}")
 """What DVC's links point to where `cache.type` is symlink."""
@@ -19,7 +19,7 @@ class FolderReader(Reader):
 
     def entries(self) -> Iterator[Entry]:
         for name, file in self._walk():
-            yield Entry(name, 0) if is_litter(name) else self._entry(name, file)
+            yield self._entry(name, file)
 
     def _walk(self) -> Iterator[tuple[str, Path]]:
         for folder, folders, files in os.walk(self.path):
@@ -30,8 +30,10 @@ class FolderReader(Reader):
                 yield normal(file.relative_to(self.path).as_posix()), file
 
     def _entry(self, name: str, file: Path) -> Entry:
-        if problem := bad_name(name) or (self._bad_link(name, file) if file.is_symlink() else ""):
+        if problem := bad_name(name):
             return Entry(name, 0, problem)
+        if file.is_symlink() and (problem := self._bad_link(name, file)):
+            return Entry(name, 0, problem, may_hide_files=file.is_dir())
         try:
             status = file.stat()
         except OSError as error:
@@ -47,10 +49,7 @@ class FolderReader(Reader):
         if inside and not target.is_dir():
             return ""
         where = "to a folder" if inside else "out of the data set"
-        problem = f"{name}: a symbolic link {where}, to {link.readlink()}; put a copy in its place"
-        if target.is_dir():
-            raise InputError(f"{self.path}: {problem}")
-        return problem
+        return f"{name}: a symbolic link {where}, to {link.readlink()}; put a copy in its place"
 
     @cached_property
     def _spelled_otherwise(self) -> dict[str, Path]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import IO, Self
 
 from stages.common.command import InputError
-from stages.images.reader import Entry, Reader, bad_name, is_litter, may_be_folder, normal
+from stages.images.reader import Entry, Reader, bad_name, may_be_folder, normal
 
 try:
     import zstandard
@@ -85,21 +85,8 @@ class TarReader(Reader):
             for entry in archive:
                 name = _name(entry)
                 if not entry.isdir():
-                    problem = "" if is_litter(name) else self._problem(entry, name)
-                    yield Entry(name, entry.size, problem)
-
-    def _problem(self, entry: tarfile.TarInfo, name: str) -> str:
-        if problem := bad_name(name):
-            return problem
-        if entry.issym() or entry.islnk():
-            problem = (
-                f"{name}: a link to {entry.linkname}; "
-                "pack with `tar --dereference --hard-dereference`"
-            )
-            if entry.issym() and may_be_folder(name):
-                raise InputError(f"{self.path}: {problem}")
-            return problem
-        return "" if entry.isfile() else f"{name}: expected a file, found something else"
+                    may_hide_files = entry.issym() and may_be_folder(name)
+                    yield Entry(name, entry.size, _problem(entry, name), may_hide_files)
 
     def files(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         with self._open() as archive:
@@ -109,6 +96,16 @@ class TarReader(Reader):
                     file = archive.extractfile(entry)
                     assert file is not None, "a regular file has content"
                     yield name, file.read()
+
+
+def _problem(entry: tarfile.TarInfo, name: str) -> str:
+    if problem := bad_name(name):
+        return problem
+    if entry.issym() or entry.islnk():
+        return (
+            f"{name}: a link to {entry.linkname}; pack with `tar --dereference --hard-dereference`"
+        )
+    return "" if entry.isfile() else f"{name}: expected a file, found something else"
 
 
 def _name(entry: tarfile.TarInfo) -> str:

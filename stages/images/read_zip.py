@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 
 from stages.common.command import InputError
-from stages.images.reader import Entry, Reader, bad_name, is_litter, may_be_folder, normal, not_utf8
+from stages.images.reader import Entry, Reader, bad_name, may_be_folder, normal, not_utf8
 
 FIRST_BYTES = (b"PK\x03\x04", b"PK\x05\x06")
 """Of a zip, and of an empty one."""
@@ -45,21 +45,15 @@ class ZipReader(Reader):
         with self._open() as archive:
             for entry in archive.infolist():
                 name = _name(entry)
-                if not name.endswith("/"):
-                    problem = "" if is_litter(name) else self._problem(entry, name)
-                    yield Entry(name, entry.file_size, problem)
-
-    def _problem(self, entry: zipfile.ZipInfo, name: str) -> str:
-        if problem := bad_name(name):
-            return problem
-        if entry.flag_bits & ENCRYPTED:
-            return f"{name}: encrypted; give an archive without a password"
-        if stat.S_ISLNK(entry.external_attr >> 16):
-            problem = f"{name}: a symbolic link; archive the file itself"
-            if may_be_folder(name):
-                raise InputError(f"{self.path}: {problem}")
-            return problem
-        return ""
+                if name.endswith("/"):
+                    continue
+                problem = bad_name(name)
+                is_link = stat.S_ISLNK(entry.external_attr >> 16)
+                if not problem and is_link:
+                    problem = f"{name}: a symbolic link; archive the file itself"
+                elif not problem and entry.flag_bits & ENCRYPTED:
+                    problem = f"{name}: encrypted; give an archive without a password"
+                yield Entry(name, entry.file_size, problem, is_link and may_be_folder(name))
 
     def files(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         with self._open() as archive:

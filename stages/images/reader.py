@@ -32,6 +32,8 @@ class Entry(NamedTuple):
 
     That matters to who wants the file.
     """
+    may_hide_files: bool = False
+    """Whether it is a link that may lead to a folder, from which files would be missed."""
 
 
 class Reader(ABC):
@@ -46,13 +48,7 @@ class Reader(ABC):
 
     @abstractmethod
     def entries(self) -> Iterator[Entry]:
-        """Yield each file.
-
-        Names that `is_litter` are among them, whatever they are. All others are checked.
-
-        Raises:
-            InputError: a link leads to a folder, or may; nobody knows what that would hold.
-        """
+        """Yield each file, also what `is_litter`."""
 
     @abstractmethod
     def files(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
@@ -69,10 +65,11 @@ class Reader(ABC):
 
 def bad_name(name: str) -> str:
     """Return what is wrong with a name: no UTF-8, leads out, cannot be printed; "" if nothing."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return not_utf8(os.fsencode(name))
+    if not name.isascii():
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            return not_utf8(os.fsencode(name))
     if LEADS_OUT.search(name):
         return f"{name}: leads out of the data set; names must be relative to it"
     if CONTROL.search(name):
@@ -95,7 +92,7 @@ def normal(name: str) -> str:
 
 
 def may_be_folder(link: str) -> bool:
-    """Return whether a link of this name may lead to a folder, from which files would be missed."""
+    """Return whether a link of this name in an archive may lead to a folder."""
     return not PurePosixPath(link).suffix
 
 
