@@ -2,7 +2,6 @@
 
 import re
 import struct
-import zlib
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
@@ -50,11 +49,10 @@ def without_metadata(data: bytes, keep_exif: bool) -> bytes:
 
 def _png(data: bytes, keep_exif: bool) -> bytes:
     kept, place = [PNG_START], len(PNG_START)
-    while place < len(data):
+    while place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
         chunk = data[place : place + 12 + length]
-        whole = chunk[-4:] == struct.pack(">I", zlib.crc32(chunk[4:-4]))
-        if name in PNG_PIXELS or (name == b"eXIf" and keep_exif and whole):
+        if name in PNG_PIXELS or (name == b"eXIf" and keep_exif):
             kept.append(chunk)
         if name == b"IEND":
             break
@@ -90,7 +88,7 @@ def _webp(data: bytes, keep_exif: bool) -> bytes:
         chunk = data[place:end]
         if name == b"VP8X":
             chunk = chunk[:8] + bytes([chunk[8] & ~WEBP_METADATA_FLAGS]) + chunk[9:]
-        if name in WEBP_PIXELS or (name == b"EXIF" and keep_exif and end <= len(data)):
+        if name in WEBP_PIXELS or (name == b"EXIF" and keep_exif):
             kept.append(chunk)
         place = end
     body = b"WEBP" + b"".join(kept)

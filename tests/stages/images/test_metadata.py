@@ -104,6 +104,7 @@ BAD = {
     "PNG, an unknown compression": png(chunk(b"zTXt", b"a\0\3b")),
     "PNG, a text with a bad checksum": png(TEXT[:-1] + b"\0"),
     "PNG, a text that is cut off": png(after=chunk(b"tEXt", b"a\0" + b"b" * 99))[:-60],
+    "PNG, a bad text, and an end that is cut off": png(chunk(b"zTXt", b"a\0\3b"))[:-7],
     "PNG, a text between pixels": png()[:33]
     + chunk(b"IDAT", PNG_PIXELS[:9])
     + TEXT
@@ -130,6 +131,9 @@ BAD = {
         chunk(b"tEXt", b"Raw profile type exif\0a\nexif\n4\nnothing")
     ),
     "JPEG, EXIF": jpeg(0xE1, b"Exif\0\0no EXIF at all"),
+    "JPEG, EXIF with a resolution of no letters": jpeg(
+        0xE1, exif((0x011A, 2, 1, b""), (0x0128, 3, 1, b"\3"))
+    ),
     "JPEG, a short profile": jpeg(0xE2, b"ICC_PROFILE\0"),
     "JPEG, Photoshop's block is cut off": jpeg(0xED, b"Photoshop 3.0\x008BIM\4\4"),
     "JPEG, a short JFIF": jpeg(0xE0, b"JFIF"),
@@ -186,6 +190,14 @@ def test_metadata_that_cannot_be_read_is_passed_over_and_counted(what: str) -> N
     found = fingerprint(BAD[what], params())
     assert (found.status, found.bad_metadata) == ("used", True)
     assert looks_like_image(BAD[what])
+
+
+def test_a_text_called_interlace_does_not_change_the_order_of_rows() -> None:
+    """In an image of one column, whose rows are as many bytes either way."""
+    column = np.arange(24, dtype=np.uint8).reshape(8, 1, 3)
+    data = saved(Image.fromarray(column), "PNG")
+    data = data[:33] + chunk(b"tEXt", b"interlace\0yes") + data[33:]
+    np.testing.assert_array_equal(np.asarray(decode(data, params()).rgb), column)
 
 
 @pytest.mark.parametrize("what", FINE)
