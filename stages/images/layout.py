@@ -57,19 +57,32 @@ def places(
         label = _label(path, _naming(parts, depth, labels), labels)
         if label is not None:
             of_label[path] = label
+    split_of = splits_of(of_label, splits)
+    return {path: Place(split, of_label[path]) for path, split in split_of.items()}
+
+
+def splits_of(paths: Iterable[str], splits: Mapping[str, str]) -> dict[str, str]:
+    """Return the split of each of `paths`, as their folders name it, see `places`; "" if none does.
+
+    What is no image by its name, and in no split, is left out.
+
+    Raises:
+        InputError: some images name a split and others none.
+    """
+    folders = {path: tuple(path.split("/")[:-1]) for path in paths}
+    of_images = {parts for path, parts in folders.items() if has_image_suffix(path)}
     examples: dict[Folders, str] = {}
-    for path in of_label:
-        if folders[path] in of_images or not of_images:
-            examples.setdefault(folders[path], path)
+    for path, parts in folders.items():
+        if parts in of_images or not of_images:
+            examples.setdefault(parts, path)
     depth = _common_place(examples, splits)
     if depth is None and not _names_a_split(examples, splits):
-        splits = {}
+        return dict.fromkeys(folders, "")
     found = {}
-    for path, label in of_label.items():
-        named = {splits[name.lower()] for name in _naming(folders[path], depth, splits)}
-        if splits and len(named) != 1:
-            continue  # no image by its name, and in no split
-        found[path] = Place(named.pop() if named else "", label)
+    for path, parts in folders.items():
+        named = {splits[name.lower()] for name in _naming(parts, depth, splits)}
+        if len(named) == 1:
+            found[path] = named.pop()
     return found
 
 
