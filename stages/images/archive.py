@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stages.common.command import InputError
-from stages.images import read_tar, read_zip
+from stages.images import read_parquet, read_tar, read_zip
 from stages.images.read_folder import FolderReader
+from stages.images.read_parquet import ParquetReader, holds_parquet
 from stages.images.read_tar import TarReader
 from stages.images.read_zip import ZipReader
 from stages.images.reader import Reader, is_litter
@@ -75,15 +76,27 @@ def data_size(path: Path) -> int:
     return _reader(path).size()
 
 
+def read_rows(path: Path, columns: Collection[str]) -> Iterator[dict[str, str]] | None:
+    """Return what `columns` of Parquet files say of each image, as `list_files` orders them.
+
+    None: `path` is of another kind.
+    """
+    reader = _reader(path)
+    return reader.rows(columns) if isinstance(reader, ParquetReader) else None
+
+
 def is_archive(path: Path) -> bool:
-    """Return whether `path` is a folder, or a file that begins as a zip or a tar does."""
+    """Return whether `path` is a folder, or begins as a zip, a tar or a Parquet file does."""
     return _kind(path) is not None
 
 
 def _reader(path: Path) -> Reader:
     kind = _kind(path)
     if kind is None:
-        raise InputError(f"{path}: expected a zip, a tar or a folder; it may be damaged or cut off")
+        raise InputError(
+            f"{path}: expected a zip, a tar, a folder or a Parquet file; "
+            "it may be damaged or cut off"
+        )
     return kind(path)
 
 
@@ -94,7 +107,7 @@ def _kind(path: Path) -> type[Reader] | None:
         InputError: `path` cannot be opened.
     """
     if path.is_dir():
-        return FolderReader
+        return ParquetReader if holds_parquet(path) else FolderReader
     try:
         with path.open("rb") as file:
             start = file.read(6)
@@ -106,4 +119,6 @@ def _kind(path: Path) -> type[Reader] | None:
         return ZipReader
     if start.startswith(tuple(read_tar.COMPRESSED)) or tarfile.is_tarfile(path):
         return TarReader
+    if start.startswith(read_parquet.FIRST_BYTES):
+        return ParquetReader
     return None

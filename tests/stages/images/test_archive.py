@@ -250,7 +250,10 @@ def two_tars(path: Path) -> Path:
 
 BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (lambda t: t / "no.zip", "no.zip: no such file or folder"),
-    "no archive": (lambda t: text(t / "a.txt"), "expected a zip, a tar or a folder"),
+    "no archive": (
+        lambda t: text(t / "a.txt"),
+        "expected a zip, a tar, a folder or a Parquet file; it may",
+    ),
     "cut-off zip": (lambda t: cut(packed(t, "zip"), 0.7), "damaged archive"),
     "cut-off tar": (lambda t: cut(packed(t, "tar"), 0.7), "damaged archive"),
     "cut-off tar.gz": (lambda t: cut(packed(t, "gztar"), 0.7), "damaged archive"),

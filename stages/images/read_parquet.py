@@ -1,0 +1,207 @@
+"""A data set that is Parquet files, as Hugging Face exports them: a row is an image."""
+
+import json
+import os
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from stages.common.command import InputError
+from stages.images.cells import as_text, require_columns
+from stages.images.layout import has_image_suffix
+from stages.images.read_folder import FolderReader
+from stages.images.reader import Reader, is_litter
+
+FIRST_BYTES, SUFFIX = b"PAR1", ".parquet"
+BATCH_ROWS, TEXT_ROWS = 32, 1024
+"""Rows that are in memory at a time: with images, and of text alone."""
+
+SUFFIXES = {
+    b"\xff\xd8\xff": ".jpg",
+    b"\x89PNG": ".png",
+    b"RIFF": ".webp",
+    b"GIF8": ".gif",
+    b"BM": ".bmp",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+}
+"""Of images, by their first bytes."""
+
+
+class ParquetReader(Reader):
+    """A Parquet file, or a folder of them; `x.parquet` holds the images `x/0.png`, `x/1.png`, ...
+
+    Names of shards become folders: `train-00000-of-00003.parquet` is `train/00000-of-00003`, so
+    that the folder of an image names its split.
+    """
+
+    def _shards(self) -> Iterator[tuple[str, Path]]:
+        """Yield name, without suffix, and path of each file."""
+        files = {self.path.stem.lstrip("."): self.path}
+        if self.path.is_dir():
+            names = (name for name, _ in FolderReader(self.path).sizes() if not is_litter(name))
+            files = {name[: -len(SUFFIX)]: self.path / name for name in names if _is_parquet(name)}
+        for name, path in sorted(files.items()):
+            self.require_plain(name)
+            yield re.sub(r"-(\d+-of-\d+)", r"/\1", name), path
+
+    def sizes(self) -> Iterator[tuple[str, int]]:
+        for shard, path in self._shards():
+            with _opened(path) as file:
+                stem = _stem(shard, file)
+                for number, (data, name) in enumerate(_images(file)):
+                    if data is None and name:
+                        raise InputError(
+                            f"row {number}: names an image, '{name}', and does not hold it; "
+                            "export the images with their bytes"
+                        )
+                    start = b"" if data is None else data[:4].to_pybytes()
+                    yield stem(number) + _suffix(start, name), 0 if data is None else data.size
+
+    def files(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        by_stem = {name.rpartition(".")[0]: name for name in wanted}
+        for shard, path in self._shards():
+            with _opened(path) as file:
+                stem = _stem(shard, file)
+                first = 0
+                for group in range(file.num_row_groups):
+                    rows = range(first, first + file.metadata.row_group(group).num_rows)
+                    first = rows.stop
+                    if not any(stem(row) in by_stem for row in rows):
+                        continue
+                    for row, (data, _) in zip(rows, _images(file, [group]), strict=True):
+                        if stem(row) in by_stem:
+                            yield by_stem[stem(row)], b"" if data is None else data.to_pybytes()
+
+    def size(self) -> int:
+        return sum(path.stat().st_size for _, path in self._shards())
+
+    def rows(self, columns: Collection[str]) -> Iterator[dict[str, str]]:
+        """Yield the text in `columns` of each image, as `sizes` orders them.
+
+        Raises:
+            InputError: a file has no such column, or is damaged.
+        """
+        for _, path in self._shards():
+            yield from parquet_rows(path, columns)
+
+
+def holds_parquet(folder: Path) -> bool:
+    """Return whether `folder` has Parquet files and no image, by the names of its files."""
+    found = False
+    for root, _, files in os.walk(folder):
+        for name in files:
+            place = Path(root, name).relative_to(folder).as_posix()
+            if is_litter(place):
+                continue
+            if has_image_suffix(name):
+                return False
+            found = found or _is_parquet(name)
+    return found
+
+
+def parquet_rows(source: Path | IO[bytes], columns: Collection[str]) -> Iterator[dict[str, str]]:
+    """Yield the text in `columns` of each row of a Parquet file; of classes, their names.
+
+    Raises:
+        InputError: it has no such column, or is damaged.
+    """
+    with _opened(source) as file:
+        require_columns(columns, file.schema_arrow.names)
+        classes = _classes(file.schema_arrow)
+        for batch in file.iter_batches(TEXT_ROWS, columns=list(columns)):
+            for values in batch.to_pylist():
+                yield {name: _text(values[name], classes.get(name, [])) for name in columns}
+
+
+def _text(value: Any, classes: list[str]) -> str:
+    named = isinstance(value, int) and 0 <= value < len(classes)
+    return as_text(classes[value] if named else value)
+
+
+def _classes(schema: Any) -> dict[str, list[str]]:
+    """Return the names of the classes of each column that Hugging Face calls a `ClassLabel`."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {name: feature["names"] for name, feature in features.items() if "names" in feature}
+    except (KeyError, TypeError, ValueError):
+        return {}
+
+
+@contextmanager
+def _opened(source: Path | IO[bytes]) -> Iterator[Any]:
+    """Open a `pyarrow.parquet.ParquetFile`."""
+    # Imported here: few data sets need it.
+    where = f"{source}: " if isinstance(source, Path) else ""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise InputError(
+            f"{where}needs the package pyarrow; `pip install -r requirements-parquet.txt`"
+        ) from None
+    try:
+        with parquet.ParquetFile(source) as file:
+            yield file
+    except InputError as error:
+        raise InputError(f"{where}{error}") from None
+    except (pyarrow.ArrowException, ValueError, OSError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"{where}damaged Parquet file: {why}") from None
+
+
+def _images(file: Any, groups: list[int] | None = None) -> Iterator[tuple[Any | None, str]]:
+    """Yield the bytes of each image, as a buffer of pyarrow or None, and its file's name or ""."""
+    from pyarrow import StructArray
+
+    column = _image_column(file.schema_arrow)
+    for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=[column]):
+        (cells,) = batch.columns
+        fields = {"bytes": cells}
+        if isinstance(cells, StructArray):
+            names = [field.name for field in cells.type]
+            fields = dict(zip(names, cells.flatten(), strict=True))
+        paths = fields["path"].to_pylist() if "path" in fields else [None] * len(cells)
+        for data, name in zip(fields["bytes"], paths, strict=True):
+            yield data.as_buffer(), name or ""
+
+
+def _image_column(schema: Any) -> str:
+    """Return the column that holds images: bytes, or bytes and the name of a file."""
+    from pyarrow import types
+
+    def holds_bytes(kind: Any) -> bool:
+        if types.is_struct(kind):
+            return kind.get_field_index("bytes") >= 0 and holds_bytes(kind.field("bytes").type)
+        return types.is_binary(kind) or types.is_large_binary(kind)
+
+    names = [field.name for field in schema if holds_bytes(field.type)]
+    if len(names) > 1 and "image" in names:
+        return "image"
+    if len(names) != 1:
+        found = f"{len(names)} columns of images: {', '.join(names)}" if names else "no image"
+        raise InputError(
+            f"{found}; expected one column of images, as bytes; its columns are "
+            f"{', '.join(schema.names)}"
+        )
+    return names[0]
+
+
+def _stem(shard: str, file: Any) -> Any:
+    """Return the function that names a row, by its number, without a suffix."""
+    width = len(str(max(file.metadata.num_rows - 1, 0)))
+    return lambda row: f"{shard}/{row:0{width}}"
+
+
+def _suffix(start: bytes, name: str) -> str:
+    """Return the suffix of an image whose file begins with `start` and was called `name`."""
+    if has_image_suffix(name):
+        return PurePosixPath(name.lower()).suffix
+    known = (suffix for first, suffix in SUFFIXES.items() if start.startswith(first))
+    return next(known, ".raw")  # so that it counts as an image, and is unreadable if it is none
+
+
+def _is_parquet(name: str) -> bool:
+    return name.lower().endswith(SUFFIX)
