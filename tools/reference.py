@@ -85,6 +85,8 @@ def parameters(
         options = [_resolved(option, definitions) for option in nested.get("anyOf", [nested])]
         blocks = [option for option in options if option.get("type") == "object"]
         if blocks:
+            if len(options) > 1:
+                yield Parameter(place, f"keys or {code('null')}", value.get("description", ""))
             yield from parameters(blocks[0], place, definitions)
             continue
         default = value.get("default")
@@ -142,12 +144,19 @@ def _range(schema: dict[str, Any]) -> str:
 
 
 def value_of(params: dict[str, Any], key: str) -> str:
-    """Return the value of `params` at the dotted `key` as YAML in one line; "" inside of lists."""
+    """Return the value of `params` at the dotted `key` as YAML in one line.
+
+    "" for keys and values, inside of lists, and below a null.
+    """
     if "[]" in key:
         return ""
     value: Any = params
     for part in key.split("."):
+        if value is None:
+            return ""
         value = value[part]
+    if isinstance(value, dict):
+        return ""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return f"{len(value)} entries"
     text = yaml.safe_dump(value, default_flow_style=True, width=10**6)

@@ -3,9 +3,10 @@
 In:  the zip, tar or folder that params.yaml names at `external.<set>`, and data/manifest.csv.
 Out: data/external/<set>/images.npy and labels.npy, and images.csv, path and label in their order.
 
-Where folders name splits, the images of test are used, or else of validation; otherwise all. Left
-out are images that cannot be decoded, copies by pixels, and what the models learned from: pixels of
-train or validation. A set may hold one label alone.
+A set that has the table of `source.table` is read by it, any other by its folders. Where these name
+splits, the images of test are used, or else of validation; otherwise all. Left out are images that
+cannot be decoded, copies by pixels, and what the models learned from: pixels of train or
+validation. A set may hold one label alone.
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ from stages.common.params import read_block, read_value, validate
 from stages.external.unseen import REASONS, prepare
 from stages.images.find import DataSet
 from stages.images.parallel import add_processes_option
-from stages.images.schema import DecodeParams, LabelFolders, SplitFolders
+from stages.images.schema import DecodeParams, LabelFolders, SplitFolders, TableParams
 from stages.preprocess.resize import Part, Preprocess
 from stages.preprocess.schema import PreprocessParams
 
@@ -37,8 +38,11 @@ def main() -> None:
     labels, splits = read_block("source.labels", LabelFolders), read_value("source.splits")
     if splits is not None:
         splits = validate(SplitFolders, splits, "params.yaml: source.splits")
+    table = read_value("source.table")
+    if table is not None:
+        table = validate(TableParams, table, "params.yaml: source.table")
     try:
-        found = prepare(DataSet(path, decoding, processes), labels, splits, read_used())
+        found = prepare(DataSet(path, decoding, processes), labels, splits, table, read_used())
     except InputError as error:
         raise InputError(f"external.{name}: {error}") from None
     used = found[found["status"] == "used"]

@@ -5,23 +5,31 @@ import pandas as pd
 from stages.common.command import InputError
 from stages.common.manifest import in_words, left_out, pixels
 from stages.images.find import DataSet, Found
-from stages.images.schema import LabelFolders, SplitFolders
+from stages.images.schema import LabelFolders, SplitFolders, TableParams
 
 LEARNED = "in train or validation"
 REASONS = ("unreadable", "duplicate", LEARNED)
 """How the status of an image that is not used begins."""
 
 
-def read(data_set: DataSet, labels: LabelFolders, splits: SplitFolders | None) -> pd.DataFrame:
+def read(
+    data_set: DataSet,
+    labels: LabelFolders,
+    splits: SplitFolders | None,
+    table: TableParams | None,
+) -> pd.DataFrame:
     """Return the images to choose from: path, split, label and fingerprint, sorted as a manifest.
 
     Of a data set with splits these are the images of test, or where there are none of validation,
     or else of train: where it was used before, others measured on the same ones.
 
+    Args:
+        table: that of the own data set, which counts if this one has it, too.
+
     Raises:
         InputError: the data set cannot be read, or a path names two labels or none.
     """
-    images, passed_over = data_set.list_images(labels, splits)
+    images, passed_over = data_set.list_images(labels, splits, table, elsewhere=True)
     named = [split for split in ("test", "validation", "train") if split in set(images["split"])]
     if named:
         images = images[images["split"] == named[0]]
@@ -51,6 +59,7 @@ def prepare(
     data_set: DataSet,
     labels: LabelFolders,
     splits: SplitFolders | None,
+    table: TableParams | None,
     manifest: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return the images found, see `choose`, of which some are used, if of one label alone.
@@ -58,7 +67,7 @@ def prepare(
     Raises:
         InputError: as `read`, or no image is used.
     """
-    images = choose(read(data_set, labels, splits), manifest)
+    images = choose(read(data_set, labels, splits, table), manifest)
     if not (images["status"] == "used").any():
         why = f"{len(images)} found: {in_words(left_out(images, REASONS))}"
         raise InputError(f"{data_set.path}: no image to use ({why})")

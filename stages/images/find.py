@@ -16,7 +16,14 @@ from stages.images.fingerprint import Fingerprint, fingerprints, unreadable
 from stages.images.layout import has_image_suffix, places
 from stages.images.parallel import Result, batches, in_order, processes_for
 from stages.images.pixels import NO_IMAGE, UnreadableImageError, require_size
-from stages.images.schema import DecodeParams, LabelFolders, OnUnreadable, SplitFolders
+from stages.images.schema import (
+    DecodeParams,
+    LabelFolders,
+    OnUnreadable,
+    SplitFolders,
+    TableParams,
+)
+from stages.images.table import describe, is_for
 
 PACKED = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".parquet")
 """What files end in that may hold images, but are not looked into."""
@@ -32,7 +39,7 @@ class Found(NamedTuple):
 
 
 class DataSet:
-    """A zip, a tar or a folder of images."""
+    """A zip, a tar, a folder of images, or Parquet files."""
 
     def __init__(self, path: Path, decoding: DecodeParams, processes: int | None = None):
         """Describe a data set.
@@ -43,46 +50,72 @@ class DataSet:
         """
         self.path, self.decoding, self.processes = path, decoding, processes
 
-    def list_images(self, labels: LabelFolders, splits: SplitFolders | None) -> Found:
+    def list_images(
+        self,
+        labels: LabelFolders,
+        splits: SplitFolders | None,
+        table: TableParams | None = None,
+        elsewhere: bool = False,
+    ) -> Found:
         """Return the images by their names alone: path, split ("" if none is named), label, size.
 
-        Among them are files in a folder of a label that have no name of an image; only decoding
-        tells.
+        And their group, "" where no column of a table holds it. Among them are files in a folder
+        of a label that have no name of an image; only decoding tells.
 
         Args:
             splits: names of folders; None: no folder names a split.
+            table: says what the images are; those of which it says nothing are passed over.
+            elsewhere: `table` is that of another data set; it counts if this one has it, too.
 
         Raises:
             InputError: the data set cannot be read, a path names two labels or none, or only some
-                paths name a split.
+                paths name a split; the table cannot be read, or a row of it cannot be meant.
         """
         named = {name.lower() for name in (*labels.REAL, *labels.FAKE)}
-        sizes, litter, unusable = list_files(
-            self.path, matters=lambda name: any(part in named for part in name.lower().split("/"))
-        )
+
+        def matters(name: str) -> bool:
+            """Return whether a table could name it, or a folder says what it holds."""
+            return table is not None or any(part in named for part in name.lower().split("/"))
+
+        sizes, litter, unusable = list_files(self.path, matters)
+        passed_over = {"litter": litter}
+        split_of = _meanings(splits) if splits else {}
         try:
-            found = places(sizes, _meanings(labels), _meanings(splits) if splits else {})
+            if table and elsewhere and not is_for(table, self.path, sizes):
+                table = None
+            described = describe(self.path, sizes, table, _meanings(labels), split_of)
+            if described is None:
+                found = places(sizes, _meanings(labels), split_of)
+                rows = [(path, *place, sizes[path], "") for path, place in found.items()]
+            else:
+                rows = [
+                    (path, row.split, row.label, sizes[path], row.group)
+                    for path, row in described.items()
+                ]
         except InputError as error:
+            if str(error).startswith((f"{self.path}: ", f"{self.path}/")):
+                raise
             raise InputError(f"{self.path}: {error}") from None
-        images = pd.DataFrame(
-            [(path, *place, sizes[path]) for path, place in found.items()],
-            columns=["path", "split", "label", "size"],
-        )
-        others = len(sizes) - len(images) + len(unusable)
-        if not any(map(has_image_suffix, images["path"])):
-            self._require_no_reason(
-                unusable, [name for name in sizes if name.lower().endswith(PACKED)]
-            )
-        return Found(images, {"litter": litter, "other files": others})
+        images = pd.DataFrame(rows, columns=["path", "split", "label", "size", "group"])
+        others = sizes.keys() - set(images["path"])
+        if described is not None:
+            unnamed = {path for path in others if has_image_suffix(path)}
+            passed_over["images in no row"] = len(unnamed)
+            others -= unnamed
+        if all(path.lower().endswith(PACKED) for path in images["path"]):
+            packed = [path for path in sizes if path.lower().endswith(PACKED)]
+            self._require_no_reason(unusable, packed)
+        return Found(images, passed_over | {"other files": len(others) + len(unusable)})
 
     def _require_no_reason(self, unusable: list[str], packed: list[str]) -> None:
-        """Refuse a data set without an image by name, where its other entries tell why."""
+        """Refuse a data set that lists no image, where its other entries tell why."""
         if unusable:
             raise InputError(unusable[0])
         if packed:
-            raise InputError(
-                f"{self.path}: no image in it, but {packed[0]}; unpack archives inside of archives"
-            )
+            what = "unpack archives inside of archives"
+            if packed[0].lower().endswith(".parquet"):
+                what = "unpack it: Parquet files are read from a folder"
+            raise InputError(f"{self.path}: no image in it, but {packed[0]}; {what}")
 
     def add_fingerprints(self, found: Found, on_unreadable: OnUnreadable, stage: str) -> Found:
         """Return the images of `list_images`, decoded: with their fingerprints instead of the size.

@@ -37,8 +37,7 @@ def main() -> None:
     images = Images(params, decoding, processes)
     found = images.read()
     manifest = images.organise(found.images)
-    groups_belong = params.group_pattern is not None
-    result = audit(found.images, manifest, params.audit, groups_belong, params.seed)
+    result = audit(found.images, manifest, params.audit, params.groups_belong, params.seed)
     for finding in result.findings:
         text = f"source.audit.{finding.name}: {finding.message}"
         if finding.level == "error":

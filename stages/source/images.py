@@ -39,14 +39,16 @@ class Images:
             InputError: the data set cannot be read, a path names two labels or none, an image is
                 unreadable and `on_unreadable` does not skip it.
         """
-        listed = self.data_set.list_images(self.params.labels, self.params.splits)
+        params = self.params
+        listed = self.data_set.list_images(params.labels, params.splits, params.table)
         images = listed.images
         images["split"] = images["split"].replace("", "train")
-        try:
-            images["group"] = groups_of(images["path"].tolist(), self.params.group_pattern)
-        except InputError as error:
-            raise InputError(f"{self.path}: {error}") from None
-        return self.data_set.add_fingerprints(listed, self.params.on_unreadable, "source")
+        if not (params.table and params.table.group):
+            try:
+                images["group"] = groups_of(images["path"].tolist(), params.group_pattern)
+            except InputError as error:
+                raise InputError(f"{self.path}: {error}") from None
+        return self.data_set.add_fingerprints(listed, params.on_unreadable, "source")
 
     def thumbnails(self, wanted: Collection[str]) -> dict[str, Image.Image]:
         """Return a small picture of each of the images `wanted`, by path."""
@@ -70,7 +72,7 @@ class Images:
         fractions = {split: share for split, share in fractions.items() if split not in given}
         if fractions:
             self._require_labels(manifest, ["train"])
-            manifest = carve(manifest, fractions, params.group_pattern is not None, params.seed)
+            manifest = carve(manifest, fractions, params.groups_belong, params.seed)
         manifest = take_samples(manifest, params.samples, params.seed)
         self._require_labels(manifest, SPLITS)
         return manifest.sort_values(["split", "label", "path"], ignore_index=True)

@@ -8,7 +8,13 @@ from pydantic import Field, field_validator, model_validator
 
 from stages.common.params import Schema
 from stages.images.reader import normal
-from stages.images.schema import DataPath, LabelFolders, OnUnreadable, SplitFolders
+from stages.images.schema import (
+    DataPath,
+    LabelFolders,
+    OnUnreadable,
+    SplitFolders,
+    TableParams,
+)
 
 Level = Literal["error", "warn", "off"]
 
@@ -40,10 +46,13 @@ class AuditParams(Schema):
 class SourceParams(Schema):
     """The block `source` of params.yaml."""
 
-    path: DataPath = Field(description="a zip, a tar or a folder")
+    path: DataPath = Field(description="a zip, a tar, a folder, or Parquet files")
     labels: LabelFolders = Field(description="the folders that name each label, in any case")
     splits: SplitFolders | None = Field(
         description="the folders that name each split, in any case; null: no folder names one"
+    )
+    table: TableParams | None = Field(
+        description="a table that says what the images are; null: their folders say it"
     )
     group_pattern: str | None = Field(
         description="regular expression; images for which it captures the same belong together"
@@ -78,4 +87,13 @@ class SourceParams(Schema):
     def _agree(self) -> Self:
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError("validation_fraction and test_fraction leave nothing to train on")
+        if self.table and self.table.group and self.group_pattern is not None:
+            raise ValueError("group_pattern and table.group both say what belongs together")
+        if self.table and self.table.split and self.splits is None:
+            raise ValueError("table.split needs the names in splits, found null")
         return self
+
+    @property
+    def groups_belong(self) -> bool:
+        """Whether the images of a group belong in one split."""
+        return self.group_pattern is not None or bool(self.table and self.table.group)

@@ -37,8 +37,9 @@ def test_every_key_of_params_yaml_is_on_the_page_and_explained() -> None:
     others = ("recipes", "variants", "gate")
     expected = set().union(*(leaves(v, k) for k, v in params.items() if k not in others))
     assert expected <= named
-    # A layer has keys that no layer of the base model sets.
-    assert all(key.startswith("train.conv_layers[].") for key in named - expected)
+    # A layer has keys that no layer of the base model sets, and a block may be null.
+    more = ("train.conv_layers[].", "source.table.", "source.splits")
+    assert all(key.startswith(more) for key in named - expected)
     assert all(f"`{block}`" in text for block in others)
 
 
@@ -59,6 +60,7 @@ class Outer(Schema):
     pair: list[Annotated[int, Field(ge=0)]] = Field(min_length=2, max_length=2, description="two")
     some: list[str] = Field(min_length=1, description="texts")
     inner: Inner
+    perhaps: Inner | None = Field(description="or nothing")
     many: list[Inner] = Field(description="several")
 
 
@@ -73,6 +75,8 @@ def test_what_is_allowed_is_said_in_words() -> None:
         Parameter("block.pair", "list of 2 entries of: whole number from 0", "two"),
         Parameter("block.some", "list of at least 1 of: text", "texts"),
         Parameter("block.inner.share", "number above 0 below 1", "a share"),
+        Parameter("block.perhaps", "keys or `null`", "or nothing"),
+        Parameter("block.perhaps.share", "number above 0 below 1", "a share"),
         Parameter("block.many", "list", "several"),
         Parameter("block.many[].share", "number above 0 below 1", "a share"),
     ]

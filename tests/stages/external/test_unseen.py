@@ -179,7 +179,7 @@ def test_the_stage_reads_only_what_it_declares(prepare: Prepare, finished: Path)
     file = finished / "params.yaml"
     params = yaml.safe_load(file.read_text())
     kept = {key: params[key] for key in ("decode", "external", "preprocess")}
-    kept["source"] = {key: params["source"][key] for key in ("labels", "splits")}
+    kept["source"] = {key: params["source"][key] for key in ("labels", "splits", "table")}
     file.write_text(yaml.safe_dump(kept))
     prepare(small_data_set({"some": 1}))
     assert len(paths()) == 2
