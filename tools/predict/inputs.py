@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from stages.common.command import InputError
-from stages.images.archive import is_archive, list_files, read_files
+from stages.images.archive import data_size, is_archive, list_files, read_files
 from stages.images.layout import IMAGE_SUFFIXES
 from stages.images.pixels import BYTES_PER_PIXEL, UnreadableImageError, require_size
+from stages.images.read_parquet import holds_parquet
 from stages.images.reader import is_litter
 from stages.images.schema import DecodeParams
 
@@ -33,17 +34,17 @@ class Place(NamedTuple):
 
 
 def find(name: str) -> Place:
-    """Return what there is to look at behind `name`: an image, a folder, an archive, or `-`."""
+    """Return what there is to look at behind `name`: image, folder, archive, Parquet files, `-`."""
     if name == "-":
         return Place(name)
     path = Path(name)
     try:
         mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+        if stat.S_ISDIR(mode) and not holds_parquet(path):
             sizes_here = [_size(file) if wanted else None for file, wanted in _walk(path)]
             images = [size for size in sizes_here if size is not None]
             place = Place(name, len(images), sum(images), len(sizes_here) - len(images))
-        elif not stat.S_ISREG(mode):
+        elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise InputError("neither a file nor a folder")
         elif not is_archive(path):
             place = Place(name, size=path.stat().st_size)
@@ -51,7 +52,7 @@ def find(name: str) -> Place:
             listed, litter, unusable = list_files(path, matters=_is_image)
             sizes = {file: size for file, size in listed.items() if _is_image(file)}
             others = litter + len(unusable) + len(listed) - len(sizes)
-            place = Place(name, len(sizes), path.stat().st_size, others, sizes)
+            place = Place(name, len(sizes), data_size(path), others, sizes)
     except OSError as problem:
         return Place(name, problem=problem.strerror or str(problem))
     except InputError as problem:

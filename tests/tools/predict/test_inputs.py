@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.images.pixels import DecodeParams
+from stages.images.schema import DecodeParams
 from tests.helpers import default_block, flat, write_zip
 from tests.stages.images.test_archive import NFC, NFD, write_folder, zip_link
 from tools.predict.inputs import find, read
@@ -38,3 +38,21 @@ def test_images_are_read_by_composed_names(tmp_path: Path) -> None:
     assert dict(read(find(str(path)), params)) == {f"{path}/{NFC}": flat(1)}
     folder = write_folder(tmp_path / "folder", {NFD: flat(1)})
     assert dict(read(find(str(folder)), params)) == {f"{folder}/{NFD}": flat(1)}
+
+
+def test_parquet_files_are_read_as_archives_are(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    from tests.stages.images.test_read_parquet import image, shard
+
+    file = shard(tmp_path / "set/a.parquet", [image(flat(1)), image(b"x" * 99, "y.jpg")])
+    decoding = default_block("decode", DecodeParams, max_pixels=24)
+    for name in (file, tmp_path / "set"):
+        place = find(str(name))
+        assert (place.images, place.size, place.passed_over) == (2, file.stat().st_size, 0)
+        assert dict(read(place, decoding)) == {
+            f"{name}/a/0.png": flat(1),
+            f"{name}/a/1.jpg": b"x" * 99,
+        }
+    (tmp_path / "b.parquet").write_bytes(b"PAR1")
+    place = find(str(tmp_path / "b.parquet"))
+    assert place.problem.startswith("damaged Parquet file: ")
