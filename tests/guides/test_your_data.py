@@ -1,5 +1,6 @@
 """docs/your-data.md: your own images, their audit, another data set, CIFAKE."""
 
+import io
 import json
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -7,9 +8,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import yaml
+from markdown_it import MarkdownIt
 
 from tests.guides.guide import Guide
-from tests.helpers import Project, small_data_set, write_zip
+from tests.helpers import REPOSITORY, Project, flat, small_data_set, write_zip
+from tests.stages.images.test_table import labels, listed
 
 URL = "https://github.com/ttrinh2306/ai_image_classification_cifar.git"
 REVISION = "427c752af8edc5f1c44ab3d3bf5c027bec1b8cff"
@@ -95,3 +99,44 @@ def test_the_studys_archive_is_fetched_and_used(project: Project, tmp_path: Path
 def test_the_revision_is_the_studys() -> None:
     (block,) = Guide("your-data.md").commands["Use CIFAKE"]
     assert f"dvc get --rev {REVISION} {URL} input/images.zip -o data/cifake-800.zip" in block
+
+
+def table(number: int) -> dict[str, object]:
+    """Return `source.table` of the guide's example `number`, as it stands there."""
+    page = MarkdownIt().parse((REPOSITORY / "docs/your-data.md").read_text(encoding="utf-8"))
+    blocks = [yaml.safe_load(token.content) for token in page if token.info == "yaml"]
+    return [block["source"]["table"] for block in blocks if "source" in block][number]
+
+
+def test_the_tables_of_the_guide_are_read(tmp_path: Path) -> None:
+    files = {f"competition/images/000{n}.jpg": flat(n) for n in (1, 2)}
+    files["competition/train.csv"] = b"id,target\n0001,0\n0002,1\n"
+    path = write_zip(tmp_path / "competition.zip", files)
+    assert labels(path, table(0)) == {
+        "competition/images/0001.jpg": "REAL",
+        "competition/images/0002.jpg": "FAKE",
+    }
+    files = {f"{split}/000{n}.png": flat(n) for split in ("train", "test") for n in (1, 2)}
+    rows = b'{"file_name": "0001.png", "model": "sdxl", "person": 17}\n'
+    rows += b'{"file_name": "0002.png", "model": "camera", "person": 18}\n'
+    files |= {"train/metadata.jsonl": rows, "test/metadata.jsonl": rows}
+    images = listed(write_zip(tmp_path / "faces.zip", files), table(1)).images
+    assert images["label"].tolist() == ["FAKE", "REAL"] * 2
+    assert images["group"].tolist() == ["17", "18"] * 2
+    assert images["split"].tolist() == ["train", "train", "test", "test"]
+
+
+def test_the_parquet_files_of_the_guide_are_read(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    rows = {"image": [flat(1), flat(2)], "generator": ["none", "flux"], "person": [1, 2]}
+    buffer = io.BytesIO()
+    parquet.write_table(pyarrow.table(rows), buffer)
+    (tmp_path / "faces/data").mkdir(parents=True)
+    for name in ("test-00000-of-00001", "train-00000-of-00002", "train-00001-of-00002"):
+        (tmp_path / f"faces/data/{name}.parquet").write_bytes(buffer.getvalue())
+    images = listed(tmp_path / "faces", table(2)).images
+    assert images["label"].tolist() == ["REAL", "FAKE"] * 3
+    assert images["split"].tolist() == ["test"] * 2 + ["train"] * 4
+    assert images["group"].tolist() == ["1", "2"] * 3
