@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from typing import Any
+from unicodedata import normalize
 
 from stages.common.command import InputError
 
@@ -16,7 +17,8 @@ def as_text(value: Any) -> str:
 
 def plain(value: Any) -> str:
     """Return a cell as it is compared: 1.0 is 1, and ` Fake ` is fake."""
-    return re.sub(r"^([+-]?\d+)\.0*$", r"\1", str(value).strip().casefold())
+    text = normalize("NFC", str(value).strip().casefold())
+    return re.sub(r"^([+-]?\d+)\.0*$", r"\1", text)
 
 
 def require_columns(columns: Iterable[str], known: list[str]) -> None:

@@ -102,7 +102,7 @@ class DataSet:
             unnamed = {path for path in others if has_image_suffix(path)}
             passed_over["images in no row"] = len(unnamed)
             others -= unnamed
-        if all(path.lower().endswith(PACKED) for path in images["path"]):
+        if described is None and all(path.lower().endswith(PACKED) for path in images["path"]):
             packed = [path for path in sizes if path.lower().endswith(PACKED)]
             self._require_no_reason(unusable, packed)
         return Found(images, passed_over | {"other files": len(others) + len(unusable)})

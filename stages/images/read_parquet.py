@@ -18,6 +18,8 @@ FIRST_BYTES, SUFFIX = b"PAR1", ".parquet"
 BATCH_ROWS, TEXT_ROWS = 32, 1024
 """Rows that are in memory at a time: with images, and of text alone."""
 
+WORD_ENDS = re.compile(r"(?<!-of)[-_. ]+(?!of-\d)|(?<=[A-Za-z])(?=\d+$)")
+
 SUFFIXES = {
     b"\xff\xd8\xff": ".jpg",
     b"\x89PNG": ".png",
@@ -33,8 +35,8 @@ SUFFIXES = {
 class ParquetReader(Reader):
     """A Parquet file, or a folder of them; `x.parquet` holds the images `x/0.png`, `x/1.png`, ...
 
-    Names of shards become folders: `train-00000-of-00003.parquet` is `train/00000-of-00003`, so
-    that the folder of an image names its split.
+    The words of a file's name become folders, so that one of them can name the split:
+    `faces-train-00000-of-00003.parquet` is `faces/train/00000-of-00003`.
     """
 
     def _shards(self) -> Iterator[tuple[str, Path]]:
@@ -45,35 +47,33 @@ class ParquetReader(Reader):
             files = {name[: -len(SUFFIX)]: self.path / name for name in names if _is_parquet(name)}
         for name, path in sorted(files.items()):
             self.require_plain(name)
-            yield re.sub(r"-(\d+-of-\d+)", r"/\1", name), path
+            yield WORD_ENDS.sub("/", name), path
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         for shard, path in self._shards():
             with _opened(path) as file:
-                stem = _stem(shard, file)
-                for number, (data, name) in enumerate(_images(file)):
-                    if data is None and name:
-                        raise InputError(
-                            f"row {number}: names an image, '{name}', and does not hold it; "
-                            "export the images with their bytes"
-                        )
-                    start = b"" if data is None else data[:4].to_pybytes()
-                    yield stem(number) + _suffix(start, name), 0 if data is None else data.size
+                for rows, group in _groups(file):
+                    for row, (data, name) in zip(rows, _images(file, group), strict=True):
+                        if data is None and name:
+                            raise InputError(
+                                f"row {row}: names an image, '{name}', and does not hold it; "
+                                "export the images with their bytes"
+                            )
+                        start = b"" if data is None else data[:4].to_pybytes()
+                        size = 0 if data is None else data.size
+                        yield _stem(shard, row, file) + _suffix(start, name), size
 
     def files(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         by_stem = {name.rpartition(".")[0]: name for name in wanted}
         for shard, path in self._shards():
             with _opened(path) as file:
-                stem = _stem(shard, file)
-                first = 0
-                for group in range(file.num_row_groups):
-                    rows = range(first, first + file.metadata.row_group(group).num_rows)
-                    first = rows.stop
-                    if not any(stem(row) in by_stem for row in rows):
+                for rows, group in _groups(file):
+                    names = [by_stem.get(_stem(shard, row, file)) for row in rows]
+                    if not any(names):
                         continue
-                    for row, (data, _) in zip(rows, _images(file, [group]), strict=True):
-                        if stem(row) in by_stem:
-                            yield by_stem[stem(row)], b"" if data is None else data.to_pybytes()
+                    for name, (data, _) in zip(names, _images(file, group), strict=True):
+                        if name is not None:
+                            yield name, b"" if data is None else data.to_pybytes()
 
     def size(self) -> int:
         return sum(path.stat().st_size for _, path in self._shards())
@@ -152,12 +152,24 @@ def _opened(source: Path | IO[bytes]) -> Iterator[Any]:
         raise InputError(f"{where}damaged Parquet file: {why}") from None
 
 
-def _images(file: Any, groups: list[int] | None = None) -> Iterator[tuple[Any | None, str]]:
-    """Yield the bytes of each image, as a buffer of pyarrow or None, and its file's name or ""."""
+def _groups(file: Any) -> Iterator[tuple[range, int]]:
+    """Yield the numbers of the rows of each row group, and its own number."""
+    first = 0
+    for group in range(file.num_row_groups):
+        rows = range(first, first + file.metadata.row_group(group).num_rows)
+        yield rows, group
+        first = rows.stop
+
+
+def _images(file: Any, group: int) -> Iterator[tuple[Any | None, str]]:
+    """Yield the bytes of each image, as a buffer of pyarrow or None, and its file's name or "".
+
+    A row group at a time: of several, pyarrow would hold all that it has read in memory.
+    """
     from pyarrow import StructArray
 
     column = _image_column(file.schema_arrow)
-    for batch in file.iter_batches(BATCH_ROWS, row_groups=groups, columns=[column]):
+    for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=[column]):
         (cells,) = batch.columns
         fields = {"bytes": cells}
         if isinstance(cells, StructArray):
@@ -175,7 +187,7 @@ def _image_column(schema: Any) -> str:
     def holds_bytes(kind: Any) -> bool:
         if types.is_struct(kind):
             return kind.get_field_index("bytes") >= 0 and holds_bytes(kind.field("bytes").type)
-        return types.is_binary(kind) or types.is_large_binary(kind)
+        return types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
 
     names = [field.name for field in schema if holds_bytes(field.type)]
     if len(names) > 1 and "image" in names:
@@ -189,10 +201,10 @@ def _image_column(schema: Any) -> str:
     return names[0]
 
 
-def _stem(shard: str, file: Any) -> Any:
-    """Return the function that names a row, by its number, without a suffix."""
+def _stem(shard: str, row: int, file: Any) -> str:
+    """Return the name of a row, without a suffix."""
     width = len(str(max(file.metadata.num_rows - 1, 0)))
-    return lambda row: f"{shard}/{row:0{width}}"
+    return f"{shard}/{row:0{width}}"
 
 
 def _suffix(start: bytes, name: str) -> str:

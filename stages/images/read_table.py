@@ -12,6 +12,8 @@ from stages.images.cells import as_text, require_columns
 from stages.images.read_parquet import parquet_rows
 
 SEPARATORS = ",;\t|"
+LONGEST_CELL = 1 << 30
+"""Characters; some tables hold whole texts, more than Python allows by default."""
 
 
 class Row(NamedTuple):
@@ -43,6 +45,8 @@ def read_table(name: str, data: bytes, columns: Collection[str]) -> Iterator[Row
 
 
 def _text(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # what Excel calls Unicode text
+        return data.decode("utf-16", "replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -53,6 +57,10 @@ def _text(data: bytes) -> str:
 def _cells(data: bytes, columns: Collection[str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield place and cells of each row of a text with commas, semicolons, tabs or bars."""
     text = _text(data)
+    # Before the header may stand empty lines, and one in which Excel says the separator.
+    before = re.match(r"(?:[ \t]*(?:sep=.)?[ \t]*(?:\r\n|\r|\n))*", text)
+    assert before is not None
+    text, lines_before = text[before.end() :], len(before[0].splitlines())
     first = re.split(r"[\r\n]", text, maxsplit=1)[0]
     headers = [_header(first, separator) for separator in SEPARATORS]
     # The right separator is that by which the columns are there, or else the most columns.
@@ -62,20 +70,21 @@ def _cells(data: bytes, columns: Collection[str]) -> Iterator[tuple[str, dict[st
             raise InputError(f"the column '{column}' is there {header.count(column)} times")
     require_columns(columns, header)
     separator = SEPARATORS[headers.index(header)]
+    csv.field_size_limit(LONGEST_CELL)
     lines = io.StringIO(text, newline="")
     reader = csv.reader(lines, delimiter=separator, skipinitialspace=True, strict=True)
     try:
         next(reader)
         for cells in reader:
+            where = f"line {lines_before + reader.line_num}"
             cells = [cell.strip() for cell in cells]
-            where = f"line {reader.line_num}"
             if not any(cells):
                 continue
             if len(cells) != len(header):
                 raise InputError(f"{where}: {len(cells)} values for {len(header)} columns")
             yield where, dict(zip(header, cells, strict=True))
     except csv.Error as error:
-        raise InputError(f"line {reader.line_num}: {error}") from None
+        raise InputError(f"line {lines_before + reader.line_num}: {error}") from None
 
 
 def _header(line: str, separator: str) -> list[str]:

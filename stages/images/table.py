@@ -104,7 +104,7 @@ def _named(path: Path, names: Collection[str], table: TableParams) -> Iterator[t
     if table.file is None or table.path is None:
         raise InputError(
             "source.table.file: must name the table in the data set, and source.table.path its "
-            "column of file names; null is for Parquet files"
+            "column of file names; null is for a Parquet file, or a folder of them"
         )
     tables = _files(table.file, names)
     if not tables:

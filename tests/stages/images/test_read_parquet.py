@@ -96,6 +96,7 @@ def test_a_row_group_without_a_wanted_row_is_not_read(tmp_path: Path) -> None:
     [
         (pyarrow.binary(), [flat(1), flat(2)]),
         (pyarrow.large_binary(), [flat(1), flat(2)]),
+        (pyarrow.binary_view(), [flat(1), flat(2)]),
         (pyarrow.struct({"bytes": pyarrow.large_binary()}), [image(flat(1)), image(flat(2))]),
         (pyarrow.struct({"path": pyarrow.string(), "bytes": pyarrow.binary()}), [image(flat(1))]),
     ],
@@ -122,6 +123,27 @@ def test_a_folder_of_shards_and_no_image_is_one_data_set(tmp_path: Path) -> None
     (tmp_path / "set/real").mkdir()
     (tmp_path / "set/real/1.png").write_bytes(flat(1))
     assert labels(tmp_path / "set", None) == {"real/1.png": "REAL"}, "a folder of images"
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("train-00000-of-00002-ab", "train-00001-of-00002-cd", "test-00000-of-00001-ef"), True),
+        (("default/train/0000", "default/train/0001", "default/test/0000"), True),
+        (("a/partial-train/0000", "a/partial-train/0001", "a/partial-test/0000"), True),
+        (("train_0", "train_1", "test_0"), True),
+        (("faces.train.0", "faces.train.1", "faces.test.0"), True),
+        (("train0", "train1", "test0"), True),
+        (("part-0", "part-1", "part-2"), False),
+    ],
+)
+def test_a_word_in_the_names_of_shards_is_the_split(
+    tmp_path: Path, names: tuple[str, ...], splits: bool
+) -> None:
+    for number, name in enumerate(names):
+        shard(tmp_path / f"set/{name}.parquet", [image(flat(number))], label=["real"])
+    found = listed(tmp_path / "set", None).images["split"]
+    assert sorted(found) == (["test", "train", "train"] if splits else [""] * 3)
 
 
 TWO = [image(flat(1)), image(flat(2))]
@@ -249,3 +271,18 @@ def test_without_pyarrow_a_sentence_says_what_to_install(
     assert str(error.value) == (
         f"{path}: needs the package pyarrow; `pip install -r requirements-parquet.txt`"
     )
+
+
+def test_one_row_group_is_in_memory_at_a_time(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    images = [image(random.bytes(100_000), "x.jpg") for _ in range(200)]
+    path = shard(tmp_path / "x.parquet", images, rows=10)
+    pool = pyarrow.proxy_memory_pool(pyarrow.default_memory_pool())
+    before = pyarrow.default_memory_pool()
+    pyarrow.set_memory_pool(pool)
+    try:
+        for _ in read_files(path, list_files(path).sizes):
+            pass
+    finally:
+        pyarrow.set_memory_pool(before)
+    assert 1_000_000 < pool.max_memory() < 5_000_000, "of 20 MB; a row group is 1 MB"

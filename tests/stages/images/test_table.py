@@ -61,6 +61,15 @@ TEXTS: dict[str, str | bytes] = {
         "file_name,label\nimages/a.png,0.0\nimages/b.png,1.00\n"
     ),
     "with folders of Windows": "file_name,label\nimages\\a.png,0\n.\\images\\b.png,1\n",
+    "as Unicode text of Excel": (
+        "file_name\tlabel\nimages/a.png\t0\nimages/b.png\t1".encode("utf-16")
+    ),
+    "after empty lines and the separator of Excel": (
+        "\r\nsep=;\r\nfile_name;label\r\nimages/a.png;0\r\nimages/b.png;1\r\n"
+    ),
+    "with a long text": (
+        "file_name,label,text\nimages/a.png,0,\nimages/b.png,1," + "y" * 200_000 + "\n"
+    ),
     "without suffixes": "file_name,label\nimages/a,0\nimages/b,1\n",
     "without folders": "file_name,label\na.png,0\nb.png,1\n",
     "with numbers of images alone": "file_name,label\na,0\nb,1\n",
@@ -81,6 +90,7 @@ def test_a_text_however_it_is_written(tmp_path: Path, written: str) -> None:
         ([0.0], [1.0], ("0", "1")),
         (["0", "camera"], [1, 2], ("camera", "2")),
         (["no"], ["null"], ("no", "null")),
+        (["r\u00e9el"], ["IA"], ("re\u0301el", "ia")),
         (["real photo"], ["NA"], ("Real Photo ", "na")),
     ],
 )
@@ -216,6 +226,11 @@ WRONG: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
         b"file_name,label\nimages/a.png,0\nimages/\xe9.png,1\n",
         {},
         "train.csv: line 3: not UTF-8; save it as UTF-8",
+    ),
+    "a label that is not known, after empty lines": (
+        "\n\nfile_name,label\nimages/a.png,0\n\nimages/b.png,cat\n",
+        {},
+        "train.csv: line 6: label is 'cat'; ",
     ),
     "nothing": ("", {}, "train.csv: no column 'file_name'; its columns are "),
     "an absolute path": (
