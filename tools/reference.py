@@ -11,24 +11,15 @@ import yaml
 
 from stages.common.command import command_line, run
 from stages.common.params import Schema, read_yaml
-from stages.compare.schema import CompareParams
+from stages.configure.check import SCHEMAS
 from stages.configure.schema import ModelSchema
-from stages.evaluate.schema import EvaluateParams, RobustnessParams
-from stages.images.schema import DecodeParams
 from stages.pages.markdown import code, table
-from stages.preprocess.schema import PreprocessParams
-from stages.source.schema import SourceParams
 
 PAGE = Path("docs/parameters.md")
 
 BLOCKS: dict[str, type[Schema]] = {
-    "source": SourceParams,
-    "decode": DecodeParams,
-    "preprocess": PreprocessParams,
+    **{block: schema for block, schema in SCHEMAS.items() if block != "gate"},
     "train": ModelSchema,
-    "evaluate": EvaluateParams,
-    "robustness": RobustnessParams,
-    "compare": CompareParams,
 }
 
 TEXT = """\
@@ -50,15 +41,16 @@ takes over the changes of a recipe first. Names have lower-case letters, digits,
 
 ## `external`
 
-Read by `external`, `evaluate_external`, `card`, `compare`. Other data sets to try the models on: a
-name, as those of variants, and a path, such as `{sd15: data/sd15.zip}`; `{}`: none. `test` is the
-name of the own test split.
+Read by `external`, `card`, `compare`; `evaluate_external` measures each set. Other data sets to try
+the models on: a name, as those of variants, and a path, such as `{sd15: data/sd15.zip}`; `{}`:
+none. `test` is the name of the own test split.
 
 ## `gate`
 
-Read by `python -m tools.gate`, no stage. A metric of `metrics/` or `metrics/robustness/`, and how
-far it may fall against the main branch: a number from 0 on, or `beyond_interval`, which refuses a
-fall whose paired 95% interval over the test images leaves out 0.
+Read by `python -m tools.gate`, no stage. A metric of `metrics/` or `metrics/robustness/`, or of an
+external set (`accuracy_on_<set>`), and how far it may fall against the main branch: a number from 0
+on, or `beyond_interval`, which refuses a fall whose paired 95% interval over the test images leaves
+out 0.
 """
 
 

@@ -28,7 +28,7 @@ def main() -> None:
     metrics = read_json(Path("metrics") / f"{variant}.json")
     sets = {
         path: read_json(Path("metrics/sets") / variant / f"{name}.json")
-        for name, path in read_value("external").items()
+        for name, path in sorted(read_value("external").items())
     }
     text = page(
         variant,

@@ -54,7 +54,7 @@ def load_split(name: str) -> Split:
 
 
 def load_folder(folder: Path, stage: str) -> Split:
-    """Return the images that `stage` has written to `folder`; there may be none.
+    """Return the images that `stage` has written to `folder`.
 
     Raises:
         InputError: it has not written them, or its arrays do not fit each other.

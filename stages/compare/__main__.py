@@ -39,7 +39,7 @@ def main() -> None:
     variants = sorted(configs, key=lambda variant: variant != baseline)
     metrics = read_metrics(variants, Path("metrics"))
     robustness = read_metrics(variants, Path("metrics/robustness"))
-    sets = read_sets(variants, read_value("external"), Path("metrics/sets"))
+    sets = read_sets(variants, sorted(read_value("external")), Path("metrics/sets"))
     predictions = read_tables(variants, Path("data/predictions"))
     models = models_of(configs, baseline)
     correct = is_right(predictions)

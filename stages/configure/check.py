@@ -1,12 +1,13 @@
 """The whole of params.yaml, checked before anything else runs."""
 
+from itertools import product
 from typing import Any
 
 from stages.common.command import InputError
 from stages.common.params import PARAMS_FILE, Schema, nearest, validate
 from stages.compare.schema import CompareParams, GateParams
 from stages.configure.resolve import resolve
-from stages.evaluate.schema import EvaluateParams, RobustnessParams
+from stages.evaluate.schema import METRICS, OF_ANY_SET, EvaluateParams, RobustnessParams
 from stages.external.schema import check_sets
 from stages.images.schema import DecodeParams
 from stages.preprocess.schema import PreprocessParams
@@ -43,8 +44,10 @@ def check(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
             raise InputError(f"{PARAMS_FILE}: {block}: missing")
     for block, schema in SCHEMAS.items():
         validate(schema, params[block], f"{PARAMS_FILE}: {block}")
-    check_sets(params["external"])
+    sets = check_sets(params["external"])
     configs = resolve(*(params[block] for block in MODELS))
+    _require_unlike_stages(list(configs), list(sets))
+    _require_known_metrics(list(params["gate"]), list(sets))
     baseline = params["compare"]["baseline"]
     if baseline not in configs:
         raise InputError(
@@ -52,3 +55,25 @@ def check(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
             f"did you mean '{nearest(baseline, list(configs))}'?"
         )
     return configs
+
+
+def _require_unlike_stages(variants: list[str], sets: list[str]) -> None:
+    """Refuse names of which two pairs would make one stage: DVC runs evaluate_external@a-b."""
+    pairs: dict[str, tuple[str, str]] = {}
+    for variant, name in product(variants, sets):
+        other = pairs.setdefault(f"{variant}-{name}", (variant, name))
+        if other != (variant, name):
+            raise InputError(
+                f"{PARAMS_FILE}: external.{name}: with variant '{variant}' it makes the same stage "
+                f"as '{other[1]}' with '{other[0]}': {variant}-{name}; rename one"
+            )
+
+
+def _require_known_metrics(metrics: list[str], sets: list[str]) -> None:
+    known = [*METRICS, *(f"{metric}_on_{name}" for name in sets for metric in OF_ANY_SET)]
+    for metric in metrics:
+        if metric not in known:
+            close = nearest(metric, known)
+            raise InputError(
+                f"{PARAMS_FILE}: gate.{metric}: unknown metric; did you mean '{close}'?"
+            )

@@ -4,8 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from stages.evaluate.schema import INSTRUCTION_SET, THREADS, InstructionSet
 from stages.networks.config import Augmentation, ConvLayer, ModelConfig, Spoiling
-from stages.networks.devices import INSTRUCTION_SET, THREADS, InstructionSet
 
 Activation = Literal["relu", "sigmoid", "tanh", "elu", "gelu", "silu", "leaky_relu"]
 

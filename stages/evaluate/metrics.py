@@ -16,18 +16,8 @@ from sklearn.metrics import (
 from stages.common.manifest import LABELS
 from stages.evaluate.calibration import Calibration, log_loss, probabilities
 from stages.evaluate.reliability import expected_calibration_error
+from stages.evaluate.schema import OF_ANY_SET
 from stages.evaluate.statistics import accuracy_interval
-
-OF_ANY_SET = (
-    "accuracy",
-    "accuracy_low",
-    "accuracy_high",
-    "accuracy_at_threshold",
-    "accuracy_real",
-    "accuracy_fake",
-    "roc_auc",
-)
-"""The metrics that are measured on the own test split and on external sets alike."""
 
 
 def measure(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""How a network does on test images that were changed, and on those of another data set."""
+"""How a network does on test images that were changed."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

@@ -1,11 +1,57 @@
 """What the blocks `evaluate` and `robustness` of params.yaml may be."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from stages.common.params import Schema
-from stages.networks.devices import INSTRUCTION_SET, THREADS, InstructionSet
+
+InstructionSet = Literal["SSE41", "AVX2", "AVX512_CORE", "AVX512_CORE_BF16", "AVX512_CORE_FP16"]
+"""Of oneDNN, https://uxlfoundation.github.io/oneDNN/dev_guide_cpu_dispatcher_control.html."""
+
+INSTRUCTION_SET = Field(
+    description="newest instructions of an x86 processor to use; null: the newest that it has, "
+    "and so other sums on another processor"
+)
+THREADS = Field(
+    ge=1, le=1024, description="threads of an operation; another number gives other sums"
+)
+
+OF_ANY_SET = (
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "accuracy_at_threshold",
+    "accuracy_real",
+    "accuracy_fake",
+    "roc_auc",
+)
+"""The metrics of the own test split and of external sets alike."""
+METRICS = (
+    *OF_ANY_SET,
+    "loss",
+    "loss_calibrated",
+    "precision",
+    "recall",
+    "f1",
+    "average_precision",
+    "recall_fake_at_1pct_false_alarms",
+    "recall_fake_at_5pct_false_alarms",
+    "brier_score",
+    "brier_score_calibrated",
+    "ece",
+    "ece_calibrated",
+    "temperature",
+    "threshold",
+    "accuracy_clean",
+    "accuracy_perturbed",
+    "accuracy_lost",
+    "accuracy_jpeg",
+    "accuracy_blur",
+    "accuracy_noise",
+    "accuracy_downscale",
+)
+"""All that metrics/ and metrics/robustness/ name."""
 
 
 class EvaluateParams(Schema):

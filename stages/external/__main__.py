@@ -16,6 +16,7 @@ from stages.common.command import InputError, command_line, run
 from stages.common.files import replacing
 from stages.common.manifest import LABELS, in_words, left_out, read_used
 from stages.common.params import read_block, read_value, validate
+from stages.external.schema import check_sets
 from stages.external.unseen import REASONS, prepare
 from stages.images.find import DataSet
 from stages.images.parallel import add_processes_option
@@ -30,7 +31,7 @@ def main() -> None:
     add_processes_option(parser)
     arguments = parser.parse_args()
     name, processes = arguments.set, arguments.processes
-    path = Path(read_value(f"external.{name}"))
+    path = Path(check_sets({name: read_value(f"external.{name}")})[name])
     params, decoding = (
         read_block("preprocess", PreprocessParams),
         read_block("decode", DecodeParams),

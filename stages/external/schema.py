@@ -22,6 +22,8 @@ def check_sets(value: Any) -> dict[str, str]:
         )
     for name, path in value.items():
         require_name(name, f"{where}.{name}")
+        if name == "path":
+            raise InputError(f"{where}.path: a set needs a name, such as {{sd15: {path}}}")
         if name == OWN:
             raise InputError(f"{where}.{name}: the name of the own test split; take another")
         if not isinstance(path, str) or not path:

@@ -50,11 +50,11 @@ def places(
         InputError: an image names two labels or none, or some images name a split and others none.
     """
     folders = {path: tuple(path.split("/")[:-1]) for path in paths}
-    of_images = {parts for path, parts in folders.items() if has_image_suffix(path)}
-    depth = _common_place(of_images or folders.values(), labels)
+    depth = _common_place(_examples(folders), labels, "labels")
     of_label = {}
-    for path, parts in folders.items():
-        label = _label(path, _naming(parts, depth, labels), labels)
+    # An image without a label is what keeps others from a common place: it is named first.
+    for path in sorted(folders, key=lambda path: bool(_naming(folders[path], None, labels))):
+        label = _label(path, _naming(folders[path], depth, labels), labels)
         if label is not None:
             of_label[path] = label
     split_of = splits_of(of_label, splits)
@@ -70,12 +70,8 @@ def splits_of(paths: Iterable[str], splits: Mapping[str, str]) -> dict[str, str]
         InputError: some images name a split and others none.
     """
     folders = {path: tuple(path.split("/")[:-1]) for path in paths}
-    of_images = {parts for path, parts in folders.items() if has_image_suffix(path)}
-    examples: dict[Folders, str] = {}
-    for path, parts in folders.items():
-        if parts in of_images or not of_images:
-            examples.setdefault(parts, path)
-    depth = _common_place(examples, splits)
+    examples = _examples(folders)
+    depth = _common_place(examples, splits, "splits")
     if depth is None and not _names_a_split(examples, splits):
         return dict.fromkeys(folders, "")
     found = {}
@@ -84,6 +80,15 @@ def splits_of(paths: Iterable[str], splits: Mapping[str, str]) -> dict[str, str]
         if len(named) == 1:
             found[path] = named.pop()
     return found
+
+
+def _examples(folders: Mapping[str, Folders]) -> dict[Folders, str]:
+    """Return the `folders` that have images by name, or else all, each with a path in it."""
+    images = [path for path in folders if has_image_suffix(path)]
+    examples: dict[Folders, str] = {}
+    for path in images or folders:
+        examples.setdefault(folders[path], path)
+    return examples
 
 
 def _naming(parts: Folders, depth: int | None, meanings: Mapping[str, str]) -> list[str]:
@@ -115,6 +120,13 @@ def _names_a_split(folders: Mapping[Folders, str], splits: Mapping[str, str]) ->
     named = {parts: {splits[n.lower()] for n in _naming(parts, None, splits)} for parts in folders}
     if folders and all(len(found) == 1 for found in named.values()):
         return True
+    for parts, path in folders.items():
+        if len(named[parts]) > 1:
+            names = " and ".join(_naming(parts, None, splits))
+            raise InputError(
+                f"{path}: its folders name two splits: {names}; `source.splits: null` if these are "
+                "no splits"
+            )
     for depth in _places(folders):
         with_split = [parts for parts in folders if _naming(parts, depth, splits)]
         # A class may be called train; a lone folder of that name is no sign of splits.
@@ -128,12 +140,38 @@ def _names_a_split(folders: Mapping[Folders, str], splits: Mapping[str, str]) ->
     return False
 
 
-def _common_place(folders: Collection[Folders], meanings: Mapping[str, str]) -> int | None:
-    """Return the first place at which all of `folders` have one of `meanings`, if there is one."""
-    for depth in _places(folders):
-        if all(_at(depth, parts).lower() in meanings for parts in folders):
-            return depth
-    return None
+def _common_place(
+    folders: Mapping[Folders, str], meanings: Mapping[str, str], what: str
+) -> int | None:
+    """Return a place at which all of `folders` have one of `meanings`; None if there is none.
+
+    Of several it is the first that tells them apart, or else the first: `gan/0_real` beside
+    `gan/1_fake` says what they hold at the second.
+
+    Args:
+        folders: with an example of a path in each.
+        what: what the meanings are, labels or splits.
+
+    Raises:
+        InputError: there are several, and they say different things.
+    """
+    named = {
+        depth: [meanings.get(_at(depth, parts).lower(), "") for parts in folders]
+        for depth in _places(folders)
+    }
+    common = {depth: found for depth, found in named.items() if all(found)}
+    telling = {depth: found for depth, found in common.items() if len(set(found)) > 1} or common
+    if not telling:
+        return None
+    first, *others = telling
+    for other in others:
+        for (parts, path), one, another in zip(
+            folders.items(), telling[first], telling[other], strict=True
+        ):
+            if one != another:
+                names = f"{_at(first, parts)} and {_at(other, parts)}"
+                raise InputError(f"{path}: its folders name two {what}: {names}")
+    return first
 
 
 def _places(folders: Collection[Folders]) -> list[int]:

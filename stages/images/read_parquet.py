@@ -12,7 +12,7 @@ from stages.common.command import InputError
 from stages.images.cells import as_text, require_columns
 from stages.images.layout import has_image_suffix
 from stages.images.read_folder import FolderReader
-from stages.images.reader import Reader, is_litter
+from stages.images.reader import Entry, Reader, bad_name, is_litter
 
 FIRST_BYTES, SUFFIX = b"PAR1", ".parquet"
 BATCH_ROWS, TEXT_ROWS = 32, 1024
@@ -43,13 +43,18 @@ class ParquetReader(Reader):
         """Yield name, without suffix, and path of each file."""
         files = {self.path.stem.lstrip("."): self.path}
         if self.path.is_dir():
-            names = (name for name, _ in FolderReader(self.path).sizes() if not is_litter(name))
-            files = {name[: -len(SUFFIX)]: self.path / name for name in names if _is_parquet(name)}
+            names = (entry.name for entry in FolderReader(self.path).entries())
+            files = {
+                name[: -len(SUFFIX)]: self.path / name
+                for name in names
+                if _is_parquet(name) and not is_litter(name)
+            }
         for name, path in sorted(files.items()):
-            self.require_plain(name)
+            if problem := bad_name(name):
+                raise InputError(f"{self.path}: {problem}")
             yield WORD_ENDS.sub("/", name), path
 
-    def sizes(self) -> Iterator[tuple[str, int]]:
+    def entries(self) -> Iterator[Entry]:
         for shard, path in self._shards():
             with _opened(path) as file:
                 for rows, group in _groups(file):
@@ -61,7 +66,7 @@ class ParquetReader(Reader):
                             )
                         start = b"" if data is None else data[:4].to_pybytes()
                         size = 0 if data is None else data.size
-                        yield _stem(shard, row, file) + _suffix(start, name), size
+                        yield Entry(_stem(shard, row, file) + _suffix(start, name), size)
 
     def files(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         by_stem = {name.rpartition(".")[0]: name for name in wanted}
@@ -79,7 +84,7 @@ class ParquetReader(Reader):
         return sum(path.stat().st_size for _, path in self._shards())
 
     def rows(self, columns: Collection[str]) -> Iterator[dict[str, str]]:
-        """Yield the text in `columns` of each image, as `sizes` orders them.
+        """Yield the text in `columns` of each image, as `entries` orders them.
 
         Raises:
             InputError: a file has no such column, or is damaged.

@@ -16,7 +16,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project of one stage, whose result is not here, and whose dvc.lock is half there."""
     project = Project(tmp_path_factory.mktemp("small"))
     (project.root / "dvc.yaml").write_text("stages: {one: {cmd: echo 1 > one, outs: [one]}}\n")
-    (project.root / "params.yaml").write_text("gate: {}\n")
+    shutil.copy2(REPOSITORY / "params.yaml", project.root / "params.yaml")
     project.run("git", "init", "--quiet", "--initial-branch", "main")
     project.run("dvc", "init", "--quiet")
     project.configure()

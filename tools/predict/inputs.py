@@ -10,7 +10,7 @@ from typing import NamedTuple, TextIO
 
 from stages.common.command import InputError
 from stages.images.archive import data_size, is_archive, list_files, read_files
-from stages.images.layout import IMAGE_SUFFIXES
+from stages.images.layout import has_image_suffix
 from stages.images.pixels import BYTES_PER_PIXEL, UnreadableImageError, require_size
 from stages.images.read_parquet import holds_parquet
 from stages.images.reader import is_litter
@@ -63,7 +63,7 @@ def find(name: str) -> Place:
 
 
 def _is_image(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES) and not is_litter(name)
+    return has_image_suffix(name) and not is_litter(name)
 
 
 def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:

@@ -39,7 +39,7 @@ class Revision(NamedTuple):
     """Of each variant."""
     metrics: dict[str, dict[str, float]]
     """Of each variant that was measured: metrics/ and metrics/robustness/ together, and those of
-    external sets, as `<set>_accuracy`."""
+    external sets, as `accuracy_on_<set>`."""
     predictions: dict[str, pd.DataFrame]
     """What evaluate wrote, of the variants whose table could be had."""
     test_images: dict[str, str] | None
@@ -145,10 +145,12 @@ def read(name: str, folder: Path) -> Revision:
             if (folder / METRICS / place).exists():
                 measured = _read_json(folder / METRICS / place)
                 metrics[variant] = metrics.get(variant, {}) | measured
-        for set_name in params.get("external", {}):
+        for set_name in params.get("external") or {}:
             file = folder / METRICS / f"sets/{variant}/{set_name}.json"
             if file.exists():
-                measured = {f"{set_name}_{key}": value for key, value in _read_json(file).items()}
+                measured = {
+                    f"{key}_on_{set_name}": value for key, value in _read_json(file).items()
+                }
                 metrics[variant] = metrics.get(variant, {}) | measured
         table = folder / PREDICTIONS / f"{variant}.csv"
         if table.exists():

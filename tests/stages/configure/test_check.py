@@ -32,6 +32,11 @@ def test_order_and_more_sets_change_nothing() -> None:
     assert check(turned) == check(params())
 
 
+def test_the_gate_may_name_what_is_measured_on_an_external_set() -> None:
+    sets = {"sd15": "data/sd15.zip"}
+    check(params(external=sets, gate={"roc_auc_on_sd15": 0.02, "accuracy_perturbed": 0.1}))
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "of source": ({"source__duplicates": "keep"}, "source.duplicates: must be 'drop', 'report'"),
     "of decode": ({"decode__max_pixels": 0}, "decode.max_pixels: must be greater than or equal"),
@@ -69,6 +74,22 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a set that is a command": ({"external": {"`x`": "a"}}, "external.`x`: a name has at most 64"),
     "a set called as the own": ({"external": {"test": "a"}}, "external.test: the name of the own"),
     "a set without a path": ({"external": {"sd15": None}}, "external.sd15: must be the path of a"),
+    "a metric of the gate": (
+        {"gate": {"acuracy": 0.1}},
+        "gate.acuracy: unknown metric; did you mean 'accuracy'?",
+    ),
+    "a set as it was named before": (
+        {"external": {"path": "data/x.zip"}},
+        "external.path: a set needs a name, such as {sd15: data/x.zip}",
+    ),
+    "two pairs that make one stage": (
+        {
+            "variants": {"base": {}, "base-robust": {}},
+            "external": {"sd15": "a.zip", "robust-sd15": "b.zip"},
+        },
+        "external.sd15: with variant 'base-robust' it makes the same stage as 'robust-sd15' with "
+        "'base': base-robust-sd15; rename one",
+    ),
     "a URL": (
         {"source__path": "s3://bucket/photos.zip"},
         "source.path: must be a file or a folder here, found a URL; `dvc import-url "

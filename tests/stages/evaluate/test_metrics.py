@@ -14,6 +14,7 @@ from stages.evaluate.calibrated_model import EvaluateModel
 from stages.evaluate.calibration import Calibration, read_calibration
 from stages.evaluate.classifier import Classifier
 from stages.evaluate.metrics import measure, measure_set, of_own_test, recall_at
+from stages.evaluate.schema import METRICS
 from stages.networks.runtime import keras
 from stages.train.model import CNNModel
 from tests.helpers import REPOSITORY, edit_params, run_stage
@@ -273,6 +274,14 @@ def test_an_external_set_needs_the_calibration(project: Path) -> None:
         run_stage("evaluate", "base", "--external", "sd15")
     with pytest.raises(InputError, match=r"data/external/other: .*dvc repro external@other"):
         run_stage("evaluate", "base", "--external", "other")
+
+
+def test_the_schema_knows_every_metric_that_is_written(project: Path) -> None:
+    edit_params(project, {"robustness.downscale_to": [4]})
+    run_stage("evaluate", "base")
+    written = [Path("metrics/base.json"), Path("metrics/robustness/base.json")]
+    names = [name for file in written for name in json.loads(file.read_text())]
+    assert sorted(names) == sorted(METRICS)
 
 
 def test_the_own_test_split_has_the_numbers_of_any_set() -> None:

@@ -7,7 +7,7 @@ from stages.images.layout import places
 
 LABELS = {
     "real": "REAL", "0_real": "REAL", "nature": "REAL", "photo": "REAL",
-    "fake": "FAKE", "1_fake": "FAKE", "ai": "FAKE",
+    "fake": "FAKE", "1_fake": "FAKE", "ai": "FAKE", "gan": "FAKE", "diffusion": "FAKE",
 }  # fmt: skip
 SPLITS = {"train": "train", "training": "train", "val": "validation", "test": "test"}
 
@@ -53,6 +53,19 @@ LAYOUTS: dict[str, dict[str, tuple[str, str]]] = {
     "labels at unlike depths": {
         "a/real/x.png": ("", "REAL"),
         "b/c/fake/2020/x.png": ("", "FAKE"),
+    },
+    "an outer folder that is called as a label": {
+        "gan/0_real/x.png": ("", "REAL"),
+        "gan/1_fake/y.png": ("", "FAKE"),
+    },
+    "an outer folder that is called as a split": {
+        "test/train/real/x.png": ("train", "REAL"),
+        "test/val/fake/y.png": ("validation", "FAKE"),
+        "test/test/fake/z.png": ("test", "FAKE"),
+    },
+    "generators that are called as labels": {
+        "diffusion/sd15/real/x.png": ("", "REAL"),
+        "gan/progan/fake/y.png": ("", "FAKE"),
     },
     "splits at unlike depths": {
         "some/where/real/train/x.png": ("train", "REAL"),
@@ -104,6 +117,15 @@ def test_files_beside_the_images_are_of_no_label_and_disturb_nobody() -> None:
         ),
         (["test/real/x.png", "more/fake/y.png"], "more/fake/y.png: no folder of its path names a"),
         (["test/real/x.png", "real/y.png"], "real/y.png: no folder of its path names a split"),
+        (["gan/0_real/x.png"], "gan/0_real/x.png: its folders name two labels: gan and 0_real"),
+        (
+            ["fake/gan/x.png", "real/photo/y.png", "stray.jpg"],
+            "stray.jpg: no folder of its path names a label; source.labels knows real, 0_real",
+        ),
+        (
+            ["some/where/real/train/x.png", "test/fake/y.png", "test/train/real/z.png"],
+            "test/train/real/z.png: its folders name two splits: test and train",
+        ),
         (["real/x.png", "x.JPG"], "x.JPG: no folder of its path names a label; source.labels "),
         (["a/real/x.png", "b/c/real/ai/z/y.png"], "its folders name two labels: real and ai"),
     ],
