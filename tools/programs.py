@@ -28,7 +28,7 @@ def git(*arguments: str, asked: str = "") -> bytes | None:
     """
     require("git")
     result = subprocess.run(["git", *arguments], input=asked.encode(), capture_output=True)
-    if result.returncode == 1:
+    if result.returncode == 1 or (result.returncode and not result.stderr):
         return None
     if result.returncode:
         raise InputError(f"`git {arguments[0]}` failed: {in_one_line(result.stderr.decode())}")

@@ -24,7 +24,7 @@ def is_whole(lock: Path) -> bool:
     """
     try:
         strictyaml.load(str(lock), Lockfile.SCHEMA)
-    except DvcException:
+    except (DvcException, OSError):
         return False
     return lock.read_bytes().endswith(b"\n")
 

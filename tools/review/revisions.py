@@ -50,6 +50,10 @@ class Revision(NamedTuple):
     """Why a table is not among these though it is at hand: by variant, or path of the manifest."""
 
 
+MAIN = {"main": "refs/heads/main", "origin/main": "refs/remotes/origin/main"}
+"""The main branch, by name, and what no tag is called."""
+
+
 def find(name: str | None) -> tuple[str, str]:
     """Return the name and the commit of the revision `name`.
 
@@ -59,8 +63,8 @@ def find(name: str | None) -> tuple[str, str]:
     Raises:
         InputError: Git knows no such revision, or not where HEAD left it.
     """
-    names = [name] if name else ["main", "origin/main"]
-    found = next(((one, commit) for one in names if (commit := _commit(one))), None)
+    names = {name: name} if name else MAIN
+    found = next(((one, commit) for one, ref in names.items() if (commit := _commit(ref))), None)
     shallow = git("rev-parse", "--is-shallow-repository") == b"true\n"
     where = "in this shallow clone" if shallow else "here"
     if found is None:

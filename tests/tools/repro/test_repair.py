@@ -10,7 +10,7 @@ from dvc.repo import Repo
 
 from stages.common.command import InputError
 from tests.helpers import REPOSITORY, Project, edit_params
-from tools.repro.repair import LOCK, repair
+from tools.repro.repair import LOCK, read_stages, repair
 
 PLACES = 200
 
@@ -91,6 +91,16 @@ def test_a_lock_that_another_dvc_is_writing_is_left_to_it(committed: bytes) -> N
     assert LOCK.read_bytes() == half
 
 
+@pytest.mark.usefixtures("committed")
+def test_a_folder_in_its_place_is_left_to_its_owner() -> None:
+    LOCK.unlink()
+    LOCK.mkdir()
+    repair()
+    assert LOCK.is_dir()
+    with pytest.raises(InputError, match=r"dvc\.lock: cannot be read"):
+        read_stages(LOCK)
+
+
 @pytest.mark.slow
 def test_whole_runs_complete_and_train_nothing_again(project: Project) -> None:
     """At five places, after a run that is not committed: the run cache has what it trained."""
@@ -106,4 +116,4 @@ def test_whole_runs_complete_and_train_nothing_again(project: Project) -> None:
         assert "> python -m stages.train" not in result.stdout
         assert project.outputs() == outputs
         assert project.lock() == lock
-        assert project.repro() == []
+    assert project.repro() == []

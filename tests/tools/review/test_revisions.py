@@ -52,8 +52,9 @@ def test_without_a_local_main_branch_it_is_that_of_the_remote(
 
 
 def test_an_unknown_revision_is_named(branched: Project) -> None:
-    with pytest.raises(InputError, match="Git knows no revision mian here"):
-        revisions.find("mian")
+    for name in ("mian", "--all", "HEAD@{99}", "HEAD:file"):
+        with pytest.raises(InputError, match=f"Git knows no revision {re.escape(name)} here"):
+            revisions.find(name)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,11 @@ def test_a_shallow_clone_names_the_command_that_completes_it(
     (remedy,) = re.findall("`(.+)`", str(error.value))
     clone.run(*shlex.split(remedy))
     assert revisions.find(None) == ("origin/main", commit(branched, "start"))
+
+
+def test_a_tag_of_the_same_name_is_not_taken_for_the_main_branch(branched: Project) -> None:
+    branched.run("git", "tag", "main", "HEAD")
+    assert revisions.find(None) == ("main", commit(branched, "start"))
 
 
 def test_branches_without_a_common_commit_are_compared_only_by_name(branched: Project) -> None:
