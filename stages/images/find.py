@@ -29,6 +29,10 @@ PACKED = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", "
 """What files end in that may hold images, but are not looked into."""
 
 
+COLUMNS = ["path", "split", "label", "size", "group", "slice"]
+"""What is known of an image before it is decoded."""
+
+
 class Found(NamedTuple):
     """What a data set holds."""
 
@@ -59,7 +63,7 @@ class DataSet:
     ) -> Found:
         """Return the images by their names alone: path, split ("" if none is named), label, size.
 
-        And their group, "" where no column of a table holds it. Among them are files in a folder
+        And their group and slice, "" where no column of a table holds them. Among them are files in a folder
         of a label that have no name of an image; only decoding tells.
 
         Args:
@@ -86,17 +90,17 @@ class DataSet:
             described = describe(self.path, sizes, table, _meanings(labels), split_of)
             if described is None:
                 found = places(sizes, _meanings(labels), split_of)
-                rows = [(path, *place, sizes[path], "") for path, place in found.items()]
+                rows = [(path, *place, sizes[path], "", "") for path, place in found.items()]
             else:
                 rows = [
-                    (path, row.split, row.label, sizes[path], row.group)
+                    (path, row.split, row.label, sizes[path], row.group, row.slice)
                     for path, row in described.items()
                 ]
         except InputError as error:
             if str(error).startswith((f"{self.path}: ", f"{self.path}/")):
                 raise
             raise InputError(f"{self.path}: {error}") from None
-        images = pd.DataFrame(rows, columns=["path", "split", "label", "size", "group"])
+        images = pd.DataFrame(rows, columns=COLUMNS)
         others = sizes.keys() - set(images["path"])
         if described is not None:
             unnamed = {path for path in others if has_image_suffix(path)}

@@ -100,6 +100,9 @@ class TableParams(Schema):
     group: str | None = Field(
         None, description="column of what belongs together; null: `group_pattern` says it"
     )
+    slice: str | None = Field(
+        None, description="column of what an image shows, or what made it, to be counted by"
+    )
     REAL: list[Value] = Field(min_length=1, description="values of photographs, in any case")
     FAKE: list[Value] = Field(min_length=1, description="values of generated images, in any case")
 

@@ -27,6 +27,8 @@ class Described(NamedTuple):
     split: str
     """train, validation, test, or "" where no column holds it."""
     group: str
+    slice: str
+    """What it shows, or what made it."""
     where: str
 
 
@@ -50,7 +52,7 @@ def describe(
         InputError: the table cannot be read, an image has two rows, a row names no file of the
             data set, or a label or split that is not known.
     """
-    columns = [table.label, table.split, table.group] if table else ["label"]
+    columns = [table.label, table.split, table.group, table.slice] if table else ["label"]
     of_parquet = read_rows(path, [name for name in columns if name])
     if table is None:
         if of_parquet is None:
@@ -81,7 +83,8 @@ def describe(
         if table.split:
             split = _meaning(row, table.split, splits, f"source.splits has {', '.join(splits)}")
         group = row.values[table.group] if table.group else ""
-        found[name] = Described(label, split, group, row.where)
+        piece = row.values[table.slice] if table.slice else ""
+        found[name] = Described(label, split, group, piece, row.where)
     if table.split:
         return found
     split_of = splits_of(found, splits)
@@ -109,7 +112,7 @@ def _named(path: Path, names: Collection[str], table: TableParams) -> Iterator[t
     tables = _files(table.file, names)
     if not tables:
         raise InputError(f"source.table.file: {_where_it_is(path, table.file, names)}")
-    columns = [table.path, table.label, table.split, table.group]
+    columns = [table.path, table.label, table.split, table.group, table.slice]
     files = Files(names)
     for name, data in read_files(path, tables):
         for row in read_table(name, data, [column for column in columns if column]):

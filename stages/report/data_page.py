@@ -25,6 +25,8 @@ class Shown(NamedTuple):
     """The pairs that look most alike: path, split, other_path, other_split, bits."""
     unreadable: pd.DataFrame
     """Images that cannot be decoded: path, why."""
+    slices: pd.DataFrame
+    """Images in use: slice, label, train, validation, test; none where no table names slices."""
     thumbnails: pd.DataFrame
     """The images that have a picture: path, split, label, is_example."""
     pictures: dict[str, Image.Image]
@@ -35,7 +37,7 @@ class Shown(NamedTuple):
         """Return what is in `folder`."""
         tables = {
             name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
-            for name in ("copies", "near_pairs", "unreadable", "thumbnails")
+            for name in ("copies", "near_pairs", "unreadable", "slices", "thumbnails")
         }
         paths = tables["thumbnails"]["path"]
         pictures = {}
@@ -105,6 +107,7 @@ def data_page(source: str, audit: dict[str, Any], shown: Shown) -> str:
                 *_unreadable(audit["left_out"]["unreadable"], shown.unreadable),
                 "## Groups",
                 _groups(audit["groups"]),
+                *_slices(shown.slices),
                 "## Exact duplicates",
                 _duplicates(audit, shown.copies),
                 "## Near duplicates",
@@ -170,6 +173,17 @@ def _groups(groups: dict[str, Any]) -> str:
         f"{groups['number']:,} groups, and {groups['images_without']:,} images without one; "
         "images in use:\n\n" + table(header, rows) + _and_more(more, "in data/manifest.csv")
     )
+
+
+def _slices(slices: pd.DataFrame) -> list[str]:
+    if slices.empty:
+        return []
+    rows = [[code(str(name)), *numbers] for name, *numbers in slices.itertuples(index=False)]
+    return [
+        "## Slices",
+        "Images in use, by what they show or what made them, as the table of the data set says.",
+        table(["slice", *slices.columns[1:]], rows),
+    ]
 
 
 def _duplicates(audit: dict[str, Any], copies: pd.DataFrame) -> str:

@@ -3,7 +3,7 @@
 In:  the zip, tar or folder that `source.path` names.
 Out: data/manifest.csv, one row an image; the audit of the data set: its numbers and findings in
      reports/data.json, and in data/audit what `report` shows beside them: tables of copies, of
-     look-alikes and of unreadable images, and thumbnails.
+     look-alikes, of unreadable images and of slices, and thumbnails.
 
 No image is copied. The manifest says where each one lies, which split and label it belongs to,
 and whether it is used or why not.
@@ -20,7 +20,7 @@ from stages.common.params import read_block
 from stages.images.parallel import add_processes_option
 from stages.images.schema import DecodeParams
 from stages.source.audit import audit, metadata_warning, unreadable
-from stages.source.counts import count
+from stages.source.counts import count, slices
 from stages.source.images import Images
 from stages.source.schema import SourceParams
 from stages.source.thumbnails import choose
@@ -55,6 +55,7 @@ def main() -> None:
         "copies": result.copies,
         "near_pairs": result.near_pairs,
         "unreadable": unreadable(manifest),
+        "slices": slices(found.images, manifest),
         "thumbnails": shown,
     }
     with (

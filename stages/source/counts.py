@@ -36,6 +36,21 @@ def count(
     }
 
 
+def slices(found: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return how many images of each slice are in use: slice, label, and a column for each split.
+
+    Without slices it is empty.
+
+    Args:
+        found: the images as they are in the data set, with their `slice`, "" if they have none.
+        manifest: the same images, with what each is used for.
+    """
+    in_use = manifest[manifest["status"] == "used"].merge(found[["path", "slice"]], on="path")
+    in_use = in_use[in_use["slice"] != ""]
+    numbers = in_use.groupby(["slice", "label", "split"]).size().unstack(fill_value=0)
+    return numbers.reindex(columns=list(SPLITS), fill_value=0).reset_index()
+
+
 def _by_label(table: pd.DataFrame) -> dict[str, dict[str, int]]:
     return {
         split: {

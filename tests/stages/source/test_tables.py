@@ -10,6 +10,7 @@ import pytest
 from stages.common.arrays import PROCESSED, load_folder
 from stages.common.command import InputError
 from stages.common.manifest import MANIFEST, read_used
+from stages.report.data_page import Shown, data_page
 from stages.source.schema import SourceParams
 from tests.helpers import REPOSITORY, default_block, edit_params, flat, run_stage, write_zip
 
@@ -62,6 +63,34 @@ def test_groups_that_a_table_puts_into_two_splits_are_a_finding(workspace: Path)
     assert used.groupby("split").size().to_dict() == {"train": 29, "validation": 15, "test": 16}
     report = json.loads(Path("reports/data.json").read_text())
     assert report["shared_groups"] == ["009", "014"]
+
+
+def test_images_are_counted_by_a_tables_slice(workspace: Path) -> None:
+    rows = ["id,target,scene,part,made by"]
+    files, made = {}, ("a camera", "sdxl", "flux | 2")
+    for number in range(30):
+        files[f"images/{number:03}.png"] = flat(number)
+        target = int(number % 3 > 0)
+        part = "train" if number < 24 else "test"
+        rows.append(f"{number:03},{target},{number},{part},{made[number % 3]}")
+    path = write_zip(workspace / "data.zip", files | {"train.csv": "\n".join(rows).encode()})
+    written(workspace, path, table=TABLE | {"split": "part", "slice": "made by"})
+    found = pd.read_csv("data/audit/slices.csv").set_index(["slice", "label"])
+    assert found.index.tolist() == [("a camera", "REAL"), ("flux | 2", "FAKE"), ("sdxl", "FAKE")]
+    assert found["test"].tolist() == [2, 2, 2], "the last six of thirty"
+    assert (found["train"] + found["validation"]).tolist() == [8, 8, 8]
+    shown = Shown.read(Path("data/audit"))
+    page = data_page("data.zip", json.loads(Path("reports/data.json").read_text()), shown)
+    assert "| slice | label | train | validation | test |" in page
+    assert r"| `flux \| 2` | FAKE |" in page
+
+
+def test_without_slices_there_is_nothing_to_count(workspace: Path) -> None:
+    written(workspace, write_zip(workspace / "data.zip", kaggle(20)), table=TABLE)
+    assert pd.read_csv("data/audit/slices.csv").empty
+    shown = Shown.read(Path("data/audit"))
+    page = data_page("data.zip", json.loads(Path("reports/data.json").read_text()), shown)
+    assert "## Slices" not in page
 
 
 def test_a_row_whose_image_is_damaged_is_named_by_its_file(workspace: Path) -> None:
