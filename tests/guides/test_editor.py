@@ -78,7 +78,7 @@ def test_hooks_check_commits_and_take_data_along(
     fresh.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
     fresh.run("dvc", "pull", "models/base.h5")
 
-    (clone.root / "stages/configure/resolve.py").open("a").write("# another comment\n")
+    (clone.root / "stages/configure/resolve.py").open("a").write("\n\n# another comment\n")
     clone.run("git", "commit", "--all", "--quiet", "-m", "stale")
     status, said = git(clone, "push", "origin", "HEAD", check=False)
     assert status == 1
