@@ -42,7 +42,7 @@ def test_a_clone_with_no_or_a_part_of_the_data_tells_whether_the_lock_is_current
         clone.run("git", "restore", path)
     (clone.root / "stages/networks/perturb.py").unlink()
     status, text = checked(clone)
-    assert (status, "stages train@base, train@sgd" in text) == (1, True), "a folder is an input"
+    assert (status, "train@base, train@sgd" in text) == (1, True), "a folder is an input"
     clone.run("git", "restore", "stages")
     lock = (clone.root / "dvc.lock").read_text()
     (clone.root / "dvc.lock").write_text("<<<<<<< HEAD\n" + lock)
