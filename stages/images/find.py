@@ -63,8 +63,8 @@ class DataSet:
     ) -> Found:
         """Return the images by their names alone: path, split ("" if none is named), label, size.
 
-        And their group and slice, "" where no column of a table holds them. Among them are files in a folder
-        of a label that have no name of an image; only decoding tells.
+        And their group and slice, "" where no column of a table holds them. Among them are files
+        in a folder of a label that have no name of an image; only decoding tells.
 
         Args:
             splits: names of folders; None: no folder names a split.

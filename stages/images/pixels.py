@@ -94,7 +94,9 @@ def decode(data: bytes, params: DecodeParams) -> Decoded:
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
-        problem = NO_IMAGE if formats == FORMATS else f"damaged, or no {formats[0]} file"
+        problem = NO_IMAGE
+        if begins_as_image(data[:16]):
+            problem = "damaged or cut off: its header cannot be read"
     except Exception as error:  # damaged files make Pillow raise errors of many kinds
         problem = f"damaged or cut off: {error}"
     tried = {data}
@@ -110,6 +112,14 @@ def decode(data: bytes, params: DecodeParams) -> Decoded:
         except Exception:  # what is wrong with it is not its metadata
             continue
     raise UnreadableImageError(problem)
+
+
+def begins_as_image(start: bytes) -> bool:
+    """Return whether a file with these first 16 bytes is an image to Pillow, damaged or not."""
+    Image.init()
+    accepts = [Image.OPEN[name][1] for name in FORMATS]
+    is_heic = start[4:8] == b"ftyp" and start[8:12] in HEIC_BRANDS
+    return is_heic or any(accept is not None and accept(start) is True for accept in accepts)
 
 
 def _formats(data: bytes) -> tuple[str, ...]:

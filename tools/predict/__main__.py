@@ -99,7 +99,7 @@ def main() -> None:
         for row in FORMATS[arguments.format](rows_of(counted(), detector, arguments.explain)):
             counts[row.verdict or "unreadable"] += 1
             counts["with tiles that disagree"] += bool(row.tiles_disagree)
-    counts["files passed over, by their names no images"] = sum(p.passed_over for p in places)
+    counts["files passed over, no images"] = sum(p.passed_over for p in places)
     print(
         f"\n{detector.variant}, FAKE from a p_fake of {detector.threshold:.3f} on: "
         + ", ".join(f"{number} {what}" for what, number in counts.items() if number),

@@ -5,13 +5,19 @@ import stat
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from stages.common.command import InputError
 from stages.images.archive import data_size, is_archive, list_files, read_files
 from stages.images.layout import has_image_suffix
-from stages.images.pixels import BYTES_PER_PIXEL, UnreadableImageError, require_size
+from stages.images.pixels import (
+    BYTES_PER_PIXEL,
+    UnreadableImageError,
+    begins_as_image,
+    require_size,
+)
 from stages.images.read_parquet import holds_parquet
 from stages.images.reader import is_litter
 from stages.images.schema import DecodeParams
@@ -26,7 +32,7 @@ class Place(NamedTuple):
     size: int = 0
     """Bytes of all of them; of an archive, its own."""
     passed_over: int = 0
-    """How many other files there are, by their names no images."""
+    """How many other files there are, by name and first bytes no images."""
     sizes: dict[str, int] | None = None
     """Of an archive: the bytes of each image by its name."""
     problem: str = ""
@@ -50,7 +56,8 @@ def find(name: str) -> Place:
             place = Place(name, size=path.stat().st_size)
         else:
             listed, litter, unusable = list_files(path, matters=_is_image)
-            sizes = {file: size for file, size in listed.items() if _is_image(file)}
+            unnamed = _unnamed_images(path, {file for file in listed if not _is_image(file)})
+            sizes = {f: size for f, size in listed.items() if _is_image(f) or f in unnamed}
             others = litter + len(unusable) + len(listed) - len(sizes)
             place = Place(name, len(sizes), data_size(path), others, sizes)
     except OSError as problem:
@@ -66,6 +73,26 @@ def _is_image(name: str) -> bool:
     return has_image_suffix(name) and not is_litter(name)
 
 
+def _unnamed_images(archive: Path, names: set[str]) -> set[str]:
+    """Return which of `names` begin as images do, though they are not called so."""
+    found: set[str] = set()
+    with suppress(InputError):  # what is damaged is no image
+        for name, data in read_files(archive, names) if names else ():
+            if begins_as_image(data[:16]):
+                found.add(name)
+    return found
+
+
+def _is_unnamed_image(file: Path) -> bool:
+    try:
+        if not file.is_file():  # opening a pipe would wait for whoever writes to it
+            return False
+        with file.open("rb") as opened:
+            return begins_as_image(opened.read(16))
+    except OSError:
+        return False
+
+
 def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
     """Yield each file in `folder`, and whether to look at it; at closed folders, too."""
     closed: list[OSError] = []
@@ -73,7 +100,8 @@ def _walk(folder: Path) -> Iterator[tuple[Path, bool]]:
         folders.sort()
         for file in sorted(files):
             path = Path(root, file)
-            yield path, _is_image(path.relative_to(folder).as_posix())
+            name = path.relative_to(folder).as_posix()
+            yield path, _is_image(name) or (not is_litter(name) and _is_unnamed_image(path))
     yield from ((Path(error.filename), True) for error in closed)
 
 

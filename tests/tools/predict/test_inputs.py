@@ -7,6 +7,7 @@ import pytest
 from stages.images.schema import DecodeParams
 from tests.helpers import default_block, flat, write_zip
 from tests.stages.images.test_archive import NFC, NFD, write_folder, zip_link
+from tests.stages.source.test_images import images
 from tools.predict.inputs import find, read
 
 IMAGES = {"a.png": flat(1), "deep/b.png": flat(2)}
@@ -56,3 +57,28 @@ def test_parquet_files_are_read_as_archives_are(tmp_path: Path) -> None:
     (tmp_path / "b.parquet").write_bytes(b"PAR1")
     place = find(str(tmp_path / "b.parquet"))
     assert place.problem.startswith("damaged Parquet file: ")
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_what_is_an_image_to_source_is_one_here(tmp_path: Path, kind: str) -> None:
+    """By its suffix, readable or not, or by its bytes: as `source` counts what lies beside them."""
+    files = {
+        "real/1.png": flat(1),
+        "real/no suffix": flat(2),
+        "real/photo.jpg_large": flat(3),
+        "fake/cut": flat(4)[:40],
+        "fake/broken.png": b"x",
+        "fake/notes.txt": b"hello",
+        "fake/empty": b"",
+        "fake/part.zip": b"PK\x03\x04",
+        "README": b"RIFF and no picture",
+    }
+    path = tmp_path / "data"
+    path = write_zip(path, files) if kind == "zip" else write_folder(path, files)
+    place = find(str(path))
+    decoding = default_block("decode", DecodeParams)
+    seen = {name.removeprefix(f"{path}/") for name, _ in read(place, decoding)}
+    assert (place.images, place.passed_over) == (5, 4)
+    found = images(path, on_unreadable="skip").read()
+    assert seen == set(found.images["path"])
+    assert found.passed_over == {"litter": 0, "other files": 4}
