@@ -33,7 +33,7 @@ COMMANDS = {
     "source": f"python -m stages.source --processes {PROCESSES}",
     "preprocess": f"python -m stages.preprocess --processes {PROCESSES}",
 }
-EARLIER = {"source": "reports/data/earlier", "preprocess": "data/processed/train/earlier"}
+EARLIER = {"source": "data/audit/earlier", "preprocess": "data/processed/train/earlier"}
 FIRST_OUTPUT = {"source": "data/manifest.csv", "preprocess": "data/processed/train"}
 
 
@@ -272,7 +272,7 @@ KILLED_BEFORE = [
     r"open .*/\.dvc/cache/files/md5/\..* w",
     r"os\.rename .*/data/manifest\.csv",
     r"open .*/dvc\.lock w",
-    r"os\.rename reports/\.tmp-data reports/data ",
+    r"os\.rename data/\.tmp-audit data/audit ",
     r"os\.rename data/processed/\.tmp-train ",
     r"open .*/dvc\.lock w",
 ]

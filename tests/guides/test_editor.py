@@ -117,9 +117,9 @@ def test_the_extension_is_given_all_it_asks_for(project: Project) -> None:
     for row in rows:
         metrics = row["data"]["metrics"]
         assert set(metrics) == {
-            f"metrics/{folder}{variant}.json"
-            for folder in ("", "robustness/")
+            f"metrics/{place}.json"
             for variant in ("base", "sgd")
+            for place in (variant, f"robustness/{variant}", f"sets/{variant}/test")
         }
         assert all("data" in metric for metric in metrics.values())
         assert 0 < metrics["metrics/sgd.json"]["data"]["accuracy"] < 1

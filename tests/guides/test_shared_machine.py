@@ -170,12 +170,13 @@ def _through_no_link(project: Project, cache: Path) -> None:
     hook = cache.parent / "hook"
     hook.mkdir()
     (hook / "sitecustomize.py").write_text(KILLER)
-    for stage, folder in {"source": "data", "compare": "figures"}.items():
-        moment = f"reports/.tmp-{folder} reports/{folder}"
+    for stage, place in {"source": "data/audit", "compare": "reports/figures"}.items():
+        folder = Path(place)
+        moment = f"{folder.parent}/.tmp-{folder.name} {folder}"
         environment = {"PYTHONPATH": str(hook), "KILLED_BEFORE": moment}
         command = shlex.split(lock[stage]["cmd"])
         assert project.run(*command, check=False, env=environment).returncode == -signal.SIGKILL
-        assert not (project.root / "reports" / folder).exists()
+        assert not (project.root / folder).exists()
         assert project.repro() == [stage]
         assert objects(cache) == before
     assert project.lock() == lock

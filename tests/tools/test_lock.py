@@ -66,7 +66,7 @@ def test_a_clone_with_no_or_a_part_of_the_data_tells_whether_the_lock_is_current
     status, text = checked(clone)
     assert status == 1
     assert text.startswith(
-        "**dvc.lock does not match the code**: stages train@base, train@sgd would run"
+        "**dvc.lock does not match the code**: stages configure, train@base, train@sgd would run"
     )
 
     clone.run("git", "restore", "stages")

@@ -322,7 +322,7 @@ def test_missing_tables_and_a_stale_lock_are_named(clone: Project) -> None:
     result = clone.run("python", "-m", "tools.review")
     text = result.stdout
     assert result.stderr == ""
-    assert "does not match the code**: stages train@base, train@sgd would run" in text
+    assert "does not match the code**: stages configure, train@base, train@sgd would run" in text
     assert "Neither DVC's cache nor its remote has the predictions of base, sgd and data/" in text
     assert "The workspace lacks the predictions of base, sgd and data/manifest.csv" in text
     assert "| `variants.sgd.learning_rate` | `0.01` | `0.5` |" in text
