@@ -51,21 +51,27 @@ def fit(folder: Path, chosen: ModelConfig, epochs: int = 0, kept: str = "kept") 
     return model
 
 
-@pytest.fixture(
-    params=[
-        {},
-        {"optimizer": "sgd", "momentum": 0.9, "schedule": "cosine", "warmup_epochs": 1.0},
-        {"precision": "mixed_float16", "instruction_set": None},
-    ],
-    ids=["adam", "sgd with a schedule", "mixed precision"],
-)
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "adam": {},
+    "sgd with a schedule": {
+        "optimizer": "sgd", "momentum": 0.9, "schedule": "cosine", "warmup_epochs": 1.0,
+    },
+    "mixed precision": {"precision": "mixed_float16", "instruction_set": None},
+}  # fmt: skip
+
+
+@pytest.fixture
 def chosen(request: pytest.FixtureRequest) -> Iterator[ModelConfig]:
     before = keras.mixed_precision.dtype_policy()
-    yield config(**CHANGES, **request.param)
+    yield config(**CHANGES, **OPTIMIZERS[request.param])
     keras.mixed_precision.set_dtype_policy(before)
 
 
-@pytest.mark.parametrize("epochs", [1, 3])
+@pytest.mark.parametrize(
+    ("chosen", "epochs"),
+    [("adam", 1), ("sgd with a schedule", 3), ("mixed precision", 1)],
+    indirect=["chosen"],
+)
 def test_what_was_killed_ends_as_what_was_not(
     tmp_path: Path, chosen: ModelConfig, epochs: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,6 +29,7 @@ def committed(workspace: Path) -> bytes:
     return LOCK.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_lock_cut_off_anywhere_can_be_read_afterwards(
     committed: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
