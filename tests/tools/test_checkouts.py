@@ -118,11 +118,11 @@ def is_reviewed(project: Project) -> None:
     assert "dvc.lock matches the code." in text
     assert "| `variants.sgd.learning_rate` | `0.01` | `0.5` |" in text
     assert "Neither DVC's cache nor its remote" not in text
+    assert project.run("python", "-m", "tools.lock").stdout == "dvc.lock matches the code.\n"
     edit_params(project.root, {"gate": {"accuracy": "beyond_interval"}})
     gate = project.run("python", "-m", "tools.gate", check=False).stdout
     assert gate.count("| accuracy |") == 2
     assert "Neither DVC's cache nor its remote" not in gate
-    assert project.run("python", "-m", "tools.lock").stdout == "dvc.lock matches the code.\n"
 
 
 @pytest.mark.slow
