@@ -259,7 +259,7 @@ def test_a_review_is_one_comment_that_later_pushes_update(
     assert outcomes.pop("Pull what the remote has") == "failure"
     assert outcomes.pop("Post the report, or update it") == "skipped"
     assert set(outcomes.values()) == {"success"}, fork.printed
-    assert stages_run(fork.printed["Reproduce what is missing"]) == ["report"]
+    assert stages_run(fork.printed["Reproduce what is missing"]) == ["configure", "report"]
     assert "# Review against origin/main" in fork.summary.read_text()
     assert pull_request.comments == [comment]
 
