@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tests.helpers import REPOSITORY
-from tests.stages.source.test_images import images, used
+from tests.stages.source.test_images import images, organised, used
 
 ARCHIVE = REPOSITORY / "data/demo.zip"
 RECIPE = REPOSITORY / "data/demo"
@@ -51,7 +51,7 @@ def test_it_is_the_default_and_what_the_recipe_made() -> None:
 def test_it_has_the_size_and_layout_of_the_studys_images() -> None:
     source = images(ARCHIVE)
     found = source.read().images
-    assert used(source.organise(found)) == {"train": 800, "validation": 735, "test": 1000}
+    assert used(organised(source, found)) == {"train": 800, "validation": 735, "test": 1000}
     balance = found.groupby(["split", "label"]).size()
     assert balance.to_dict() == {
         ("train", "REAL"): 400,

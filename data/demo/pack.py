@@ -1,11 +1,14 @@
 """Pack the archive: the same last steps for REAL and FAKE, neutral names, no time stamps.
 
-In: crops/, samples/, photos.csv. Out: demo.zip (<split>/<class>/<number>.jpg) and provenance.csv,
-which says for every image which photograph it was cut from, or which generator drew it.
+In: crops/, samples/, photos.csv. Out: demo.zip (<split>/<class>/<number>.jpg, and groups.csv) and
+provenance.csv, which says for every image which photograph it was cut from, or which generator drew
+it. groups.csv says the same to the pipeline: images of one photograph are one group, and those of
+one generator one slice.
 """
 
 import argparse
 import csv
+import io
 import zipfile
 from pathlib import Path
 
@@ -54,10 +57,24 @@ def collect(crops: Path, samples: Path, jpeg: dict, seed: int) -> list[tuple[str
     return sorted(entries)
 
 
+def groups(entries: list[tuple[str, bytes, str]]) -> bytes:
+    """Return groups.csv: path, group (the photograph, if there is one) and slice (the generator)."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["path", "group", "slice"])
+    for path, _, origin in entries:
+        generator, _, photograph = origin.partition(" from ")
+        if not origin.startswith("generator "):
+            generator, photograph = "", origin
+        writer.writerow([path, photograph, generator])
+    return table.getvalue().encode()
+
+
 def write_zip(path: Path, entries: list[tuple[str, bytes, str]]) -> None:
     """Write a zip whose bytes depend on its entries alone."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        for name, content, _ in entries:
+        contents = [(name, content) for name, content, _ in entries]
+        for name, content in [*contents, ("groups.csv", groups(entries))]:
             info = zipfile.ZipInfo(name, EPOCH)
             info.create_system = 3
             info.external_attr = 0o644 << 16

@@ -31,7 +31,7 @@ def read_split(path: Path, split: str) -> tuple[np.ndarray, np.ndarray, np.ndarr
     """Return a split's images uint8 [N, S, S, 3], labels int [N] and file sizes int [N]."""
     images, labels, sizes = [], [], []
     with zipfile.ZipFile(path) as archive:
-        for name in sorted(archive.namelist()):
+        for name in sorted(name for name in archive.namelist() if name.endswith(".jpg")):
             folder, label, _ = name.split("/")
             if folder == split:
                 content = archive.read(name)

@@ -8,11 +8,19 @@ import pandas as pd
 from stages.common.command import InputError
 
 MANIFEST = Path("data/manifest.csv")
-COLUMNS = ["path", "split", "label", "group", "width", "height", "sha256", "status"]
+COLUMNS = [
+    "path", "split", "label", "group", "slice", "cluster", "width", "height", "sha256", "status",
+]  # fmt: skip
+"""`group`: what the data set says belongs together. `slice`: what an image shows, or what made it.
+`cluster`: the images of one group, with equal pixels, or that look alike; they count as one
+observation. "" is none; an image without a cluster stands alone."""
 SPLITS = ("train", "validation", "test")
+HELD_OUT = "held_out"
+"""The split of slices that are never trained on, validated on or calibrated on."""
+TEXTS = dict.fromkeys(("group", "slice", "cluster"), str)
 LABELS = ("REAL", "FAKE")
 """The place of a label is its number: REAL is 0, FAKE, the positive class, is 1."""
-REASONS = ("unreadable", "duplicate", "not sampled")
+REASONS = ("unreadable", "duplicate", "near copy", "not sampled")
 """How the status of an image that is not used begins."""
 
 
@@ -23,7 +31,7 @@ def read_used(path: Path = MANIFEST) -> pd.DataFrame:
         InputError: source has not written the manifest, or it is no manifest.
     """
     try:
-        manifest = pd.read_csv(path, keep_default_na=False, dtype={"group": str})
+        manifest = pd.read_csv(path, keep_default_na=False, dtype=TEXTS)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read: {error}; run `dvc repro source`") from None
     if list(manifest.columns) != COLUMNS:
@@ -42,6 +50,11 @@ def pixels(manifest: pd.DataFrame) -> pd.Series:
     """Return a key that two images share exactly when their size and all their pixels agree."""
     size = manifest["width"].astype(str) + "x" + manifest["height"].astype(str)
     return size + ":" + manifest["sha256"]
+
+
+def observations(table: pd.DataFrame) -> pd.Series:
+    """Return what each image counts as a part of: its cluster, or itself if it stands alone."""
+    return table["cluster"].where(table["cluster"] != "", table["path"])
 
 
 def left_out(manifest: pd.DataFrame, reasons: Iterable[str] = REASONS) -> dict[str, int]:

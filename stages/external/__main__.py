@@ -1,7 +1,8 @@
 """external: bring the images of another data set to one size, to try the models on as they are.
 
 In:  the zip, tar or folder that params.yaml names at `external.<set>`, and data/manifest.csv.
-Out: data/external/<set>/images.npy and labels.npy, and images.csv, path and label in their order.
+Out: data/external/<set>/images.npy and labels.npy, and images.csv, a row an image in
+     their order: path, label, slice, cluster.
 
 A set that has the table of `source.table` is read by it, any other by its folders. Where these name
 splits, the images of test are used, or else of validation; otherwise all. Left out are images that
@@ -11,6 +12,8 @@ validation. A set may hold one label alone.
 
 from pathlib import Path
 
+import pandas as pd
+
 from stages.common.arrays import EXTERNAL
 from stages.common.command import InputError, command_line, run
 from stages.common.files import replacing
@@ -19,6 +22,7 @@ from stages.common.params import read_block, read_value, validate
 from stages.external.schema import check_sets
 from stages.external.unseen import REASONS, prepare
 from stages.images.find import DataSet
+from stages.images.near_copies import NearPairs, clusters, near_pairs
 from stages.images.parallel import add_processes_option
 from stages.images.schema import DecodeParams, LabelFolders, SplitFolders, TableParams
 from stages.preprocess.resize import Part, Preprocess
@@ -43,7 +47,15 @@ def main() -> None:
     if table is not None:
         table = validate(TableParams, table, "params.yaml: source.table")
     try:
-        found = prepare(DataSet(path, decoding, processes), labels, splits, table, read_used())
+        found = prepare(
+            DataSet(path, decoding, processes),
+            labels,
+            splits,
+            table,
+            read_value("source.groups"),
+            read_used(),
+        )
+        found = found.assign(cluster=_clusters(found))
     except InputError as error:
         raise InputError(f"external.{name}: {error}") from None
     used = found[found["status"] == "used"]
@@ -52,9 +64,19 @@ def main() -> None:
         Preprocess(params, decoding, processes).write(
             path, [Part(folder, temporary, used)], "external"
         )
-        used[["path", "label"]].to_csv(temporary / "images.csv", index=False, lineterminator="\n")
+        used[["path", "label", "slice", "cluster"]].to_csv(
+            temporary / "images.csv", index=False, lineterminator="\n"
+        )
     numbers = ", ".join(f"{(used['label'] == label).sum()} {label}" for label in LABELS)
     print(f"{name}: {numbers}; left out: {in_words(left_out(found, REASONS))}")
+
+
+def _clusters(found: pd.DataFrame) -> pd.Series:
+    used = found[found["status"] == "used"]
+    pairs = NearPairs.none()
+    if read_value("source.near_copies") != "ignore":
+        pairs = near_pairs(used, read_value("source.audit.near_duplicate_bits"))
+    return clusters(used, pairs)
 
 
 if __name__ == "__main__":

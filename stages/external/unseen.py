@@ -17,6 +17,7 @@ def read(
     labels: LabelFolders,
     splits: SplitFolders | None,
     table: TableParams | None,
+    groups: str | None,
 ) -> pd.DataFrame:
     """Return the images to choose from: path, split, label and fingerprint, sorted as a manifest.
 
@@ -24,12 +25,12 @@ def read(
     or else of train: where it was used before, others measured on the same ones.
 
     Args:
-        table: that of the own data set, which counts if this one has it, too.
+        table, groups: those of the own data set, which count if this one has them, too.
 
     Raises:
         InputError: the data set cannot be read, or a path names two labels or none.
     """
-    images, passed_over = data_set.list_images(labels, splits, table, elsewhere=True)
+    images, passed_over = data_set.list_images(labels, splits, table, groups, elsewhere=True)
     named = [split for split in ("test", "validation", "train") if split in set(images["split"])]
     if named:
         images = images[images["split"] == named[0]]
@@ -60,6 +61,7 @@ def prepare(
     labels: LabelFolders,
     splits: SplitFolders | None,
     table: TableParams | None,
+    groups: str | None,
     manifest: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return the images found, see `choose`, of which some are used, if of one label alone.
@@ -67,7 +69,7 @@ def prepare(
     Raises:
         InputError: as `read`, or no image is used.
     """
-    images = choose(read(data_set, labels, splits, table), manifest)
+    images = choose(read(data_set, labels, splits, table, groups), manifest)
     if not (images["status"] == "used").any():
         why = f"{len(images)} found: {in_words(left_out(images, REASONS))}"
         raise InputError(f"{data_set.path}: no image to use ({why})")

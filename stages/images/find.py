@@ -13,7 +13,7 @@ from stages.common.command import InputError
 from stages.common.params import Schema
 from stages.images.archive import data_size, list_files, read_files
 from stages.images.fingerprint import Fingerprint, fingerprints, unreadable
-from stages.images.layout import has_image_suffix, places
+from stages.images.layout import classes_of, has_image_suffix, places
 from stages.images.parallel import Result, batches, in_order, processes_for
 from stages.images.pixels import NO_IMAGE, UnreadableImageError, require_size
 from stages.images.schema import (
@@ -23,7 +23,7 @@ from stages.images.schema import (
     SplitFolders,
     TableParams,
 )
-from stages.images.table import describe, is_for
+from stages.images.table import describe, is_for, read_groups
 
 PACKED = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", ".parquet")
 """What files end in that may hold images, but are not looked into."""
@@ -59,16 +59,18 @@ class DataSet:
         labels: LabelFolders,
         splits: SplitFolders | None,
         table: TableParams | None = None,
+        groups: str | None = None,
         elsewhere: bool = False,
     ) -> Found:
         """Return the images by their names alone: path, split ("" if none is named), label, size.
 
-        And their group and slice, "" where no column of a table holds them. Among them are files
-        in a folder of a label that have no name of an image; only decoding tells.
+        And their group and slice, "" where nothing says them. Among them are files in a folder of a
+        label that have no name of an image; only decoding tells.
 
         Args:
             splits: names of folders; None: no folder names a split.
             table: says what the images are; those of which it says nothing are passed over.
+            groups: a table of the data set that says group and slice, if it is there.
             elsewhere: `table` is that of another data set; it counts if this one has it, too.
 
         Raises:
@@ -90,17 +92,26 @@ class DataSet:
             described = describe(self.path, sizes, table, _meanings(labels), split_of)
             if described is None:
                 found = places(sizes, _meanings(labels), split_of)
-                rows = [(path, *place, sizes[path], "", "") for path, place in found.items()]
+                rows = [
+                    (path, place.split, place.label, sizes[path], "", place.slice)
+                    for path, place in found.items()
+                ]
             else:
                 rows = [
                     (path, row.split, row.label, sizes[path], row.group, row.slice)
                     for path, row in described.items()
                 ]
+            images = pd.DataFrame(rows, columns=COLUMNS)
+            if described is None and (images["slice"] == "").all():
+                images["slice"] = classes_of(images["path"].tolist())
+            if groups in sizes:
+                said = read_groups(self.path, groups, sizes)
+                for column, values in said.items():
+                    images[column] = images["path"].map(values).fillna(images[column])
         except InputError as error:
             if str(error).startswith((f"{self.path}: ", f"{self.path}/")):
                 raise
             raise InputError(f"{self.path}: {error}") from None
-        images = pd.DataFrame(rows, columns=COLUMNS)
         others = sizes.keys() - set(images["path"])
         if described is not None:
             unnamed = {path for path in others if has_image_suffix(path)}

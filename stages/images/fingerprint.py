@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import imagehash
 import numpy as np
-from PIL import Image, JpegImagePlugin
+from PIL import Image, ImageOps, JpegImagePlugin
 
 from stages.images.parallel import File
 from stages.images.pixels import UnreadableImageError, decode
@@ -23,6 +23,8 @@ class Fingerprint(NamedTuple):
     """Of the decoded RGB pixels, row by row."""
     perceptual_hash: int = 0
     """64 bits; images that look alike differ in few of them."""
+    mirrored_hash: int = 0
+    """Of the mirror image."""
     file_size: int = 0
     format: str = ""
     mode: str = ""
@@ -63,6 +65,7 @@ def fingerprint(data: bytes, params: DecodeParams) -> Fingerprint:
         height=rgb.height,
         sha256=hashlib.sha256(pixels.data).hexdigest(),
         perceptual_hash=_perceptual_hash(rgb),
+        mirrored_hash=_perceptual_hash(ImageOps.mirror(rgb)),
         file_size=len(data),
         format=stored.format or "",
         mode=stored.mode,

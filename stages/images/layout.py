@@ -1,4 +1,4 @@
-"""What the path of an image says: its split, its label and its group."""
+"""What the path of an image says: its split, its label, its slice and its group."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -27,6 +27,8 @@ class Place(NamedTuple):
     split: str
     """train, validation, test, or "" where none is named."""
     label: str
+    slice: str
+    """The folder below that of the label, "" if there is none."""
 
 
 def has_image_suffix(path: str) -> bool:
@@ -58,7 +60,20 @@ def places(
         if label is not None:
             of_label[path] = label
     split_of = splits_of(of_label, splits)
-    return {path: Place(split, of_label[path]) for path, split in split_of.items()}
+    return {
+        path: Place(split, of_label[path], _below(folders[path], depth, labels, splits))
+        for path, split in split_of.items()
+    }
+
+
+def _below(
+    parts: Folders, depth: int | None, labels: Mapping[str, str], splits: Mapping[str, str]
+) -> str:
+    """Return the folder below that of the label, unless it names a split; "" if there is none."""
+    if depth is None:
+        depth = max(place for place, name in enumerate(parts) if name.lower() in labels)
+    place = depth % len(parts) + 1
+    return parts[place] if place < len(parts) and parts[place].lower() not in splits else ""
 
 
 def splits_of(paths: Iterable[str], splits: Mapping[str, str]) -> dict[str, str]:
@@ -185,23 +200,27 @@ def _at(depth: int, parts: Folders) -> str:
     return parts[depth] if -len(parts) <= depth < len(parts) else ""
 
 
-def groups_of(paths: list[str], pattern: str | None) -> list[str]:
-    """Return the group of each of `paths`: what `pattern` captures, or else all that it matches.
+def captured(paths: list[str], pattern: str, key: str) -> list[str]:
+    """Return of each of `paths` what `pattern` captures, or else all that it matches; "" if none.
 
-    Without a pattern, the CIFAR-10 class that CIFAKE's file names carry: no number is airplane,
-    (2) is automobile, and so on, by the data set's page,
-    https://www.kaggle.com/datasets/birdy654/cifake-real-and-ai-generated-synthetic-images
+    Args:
+        key: the parameter that holds `pattern`.
 
     Raises:
         InputError: `pattern` matches none of them.
     """
-    if pattern is not None:
-        matches = [re.search(pattern, path) for path in paths]
-        if paths and not any(matches):
-            raise InputError(
-                f"source.group_pattern: {pattern!r} matches no path; one is {paths[0]}"
-            )
-        return [("/".join(filter(None, m.groups())) or m[0]) if m else "" for m in matches]
+    matches = [re.search(pattern, path) for path in paths]
+    if paths and not any(matches):
+        raise InputError(f"source.{key}: {pattern!r} matches no path; one is {paths[0]}")
+    return [("/".join(filter(None, m.groups())) or m[0]) if m else "" for m in matches]
+
+
+def classes_of(paths: list[str]) -> list[str]:
+    """Return the CIFAR-10 class of each of `paths` that CIFAKE's file names carry; "" if none.
+
+    No number is airplane, (2) is automobile, and so on, by the data set's page,
+    https://www.kaggle.com/datasets/birdy654/cifake-real-and-ai-generated-synthetic-images
+    """
     names = [re.search(r"(?:^|/)\d+(?: \((\d+)\))?\.[^./]*$", path) for path in paths]
     if not any(name and name[1] for name in names):
         return [""] * len(paths)  # plain numbers alone are no sign of CIFAKE

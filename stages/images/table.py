@@ -63,7 +63,7 @@ def describe(
         labels = table.meanings(*LABELS)
         known = f"source.table.REAL and FAKE have {', '.join(labels)}"
     if of_parquet is None:
-        rows = _named(path, names, table)
+        rows = _rows_of(path, names, table, [name for name in columns if name])
     elif table.file is not None:
         raise InputError(
             f"source.table.file: must be null for Parquet files, whose rows are the table, found "
@@ -91,6 +91,22 @@ def describe(
     return {name: found[name]._replace(split=split) for name, split in split_of.items()}
 
 
+def read_groups(path: Path, file: str, names: Collection[str]) -> dict[str, dict[str, str]]:
+    """Return what the table `file` of the data set at `path` says: of an image, by column.
+
+    Its columns are path, group and slice; an empty cell says nothing.
+
+    Raises:
+        InputError: it is no such table, or names no file of the data set.
+    """
+    said: dict[str, dict[str, str]] = {"group": {}, "slice": {}}
+    for image, row in _named(path, names, [file], "path", list(said)):
+        for column, values in said.items():
+            if row.values[column]:
+                values[image] = row.values[column]
+    return said
+
+
 def is_for(table: TableParams, path: Path, names: Collection[str]) -> bool:
     """Return whether the data set at `path`, of the files `names`, has what `table` names."""
     if table.file is None:
@@ -102,8 +118,10 @@ def _files(pattern: str, names: Collection[str]) -> list[str]:
     return [pattern] if pattern in names else [n for n in names if fnmatchcase(n, pattern)]
 
 
-def _named(path: Path, names: Collection[str], table: TableParams) -> Iterator[tuple[str, Row]]:
-    """Yield each row of the table in the data set, and the image that it names."""
+def _rows_of(
+    path: Path, names: Collection[str], table: TableParams, columns: list[str]
+) -> Iterator[tuple[str, Row]]:
+    """Yield each row of `table` in the data set, and the image that it names."""
     if table.file is None or table.path is None:
         raise InputError(
             "source.table.file: must name the table in the data set, and source.table.path its "
@@ -112,14 +130,20 @@ def _named(path: Path, names: Collection[str], table: TableParams) -> Iterator[t
     tables = _files(table.file, names)
     if not tables:
         raise InputError(f"source.table.file: {_where_it_is(path, table.file, names)}")
-    columns = [table.path, table.label, table.split, table.group, table.slice]
+    yield from _named(path, names, tables, table.path, columns)
+
+
+def _named(
+    path: Path, names: Collection[str], tables: list[str], file: str, columns: list[str]
+) -> Iterator[tuple[str, Row]]:
+    """Yield each row of `tables`, and the image that its column `file` names."""
     files = Files(names)
     for name, data in read_files(path, tables):
-        for row in read_table(name, data, [column for column in columns if column]):
+        for row in read_table(name, data, [file, *columns]):
             try:
-                image = files.find(row.values[table.path], posixpath.dirname(name))
+                image = files.find(row.values[file], posixpath.dirname(name))
             except InputError as error:
-                raise InputError(f"{row.where}: {table.path}: {error}") from None
+                raise InputError(f"{row.where}: {file}: {error}") from None
             yield image, row
 
 

@@ -1,7 +1,8 @@
 """preprocess: bring every image that is used to one size, as arrays.
 
 In:  the data set that `source.path` names, and data/manifest.csv.
-Out: data/processed/<split>/images.npy and labels.npy, in the order of the manifest.
+Out: data/processed/<split>/images.npy and labels.npy, in the order of the manifest; held_out is
+     empty where no slice is held out.
 
 Pixels stay 0..255: the networks normalise them, so that what is trained is what is served.
 """
@@ -12,7 +13,7 @@ from pathlib import Path
 from stages.common.arrays import PROCESSED
 from stages.common.command import command_line, run
 from stages.common.files import replacing
-from stages.common.manifest import SPLITS, read_used
+from stages.common.manifest import HELD_OUT, SPLITS, read_used
 from stages.common.params import read_block, read_value
 from stages.images.parallel import add_processes_option
 from stages.images.schema import DecodeParams
@@ -31,7 +32,10 @@ def main() -> None:
     preprocess = Preprocess(params, decoding, processes)
     source, used = Path(read_value("source.path")), read_used()
     with ExitStack() as stack:
-        folders = {split: stack.enter_context(replacing(PROCESSED / split)) for split in SPLITS}
+        folders = {
+            split: stack.enter_context(replacing(PROCESSED / split))
+            for split in (*SPLITS, HELD_OUT)
+        }
         preprocess.write_splits(source, used, folders)
 
 

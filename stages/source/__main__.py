@@ -36,8 +36,9 @@ def main() -> None:
     params, decoding = read_block("source", SourceParams), read_block("decode", DecodeParams)
     images = Images(params, decoding, processes)
     found = images.read()
-    manifest = images.organise(found.images)
-    result = audit(found.images, manifest, params.audit, params.groups_belong, params.seed)
+    pairs = images.near_pairs(found.images)
+    manifest = images.organise(found.images, pairs)
+    result = audit(found.images, manifest, params.audit, pairs, params.seed)
     for finding in result.findings:
         text = f"source.audit.{finding.name}: {finding.message}"
         if finding.level == "error":
@@ -55,7 +56,7 @@ def main() -> None:
         "copies": result.copies,
         "near_pairs": result.near_pairs,
         "unreadable": unreadable(manifest),
-        "slices": slices(found.images, manifest),
+        "slices": slices(manifest),
         "thumbnails": shown,
     }
     with (
@@ -74,7 +75,10 @@ def main() -> None:
             for number, path in enumerate(shown["path"]):
                 thumbnails[path].save(folder / f"{number:03}.png")
     for split, labels in counts["used"].items():
-        print(f"{split}: {labels['REAL']} REAL, {labels['FAKE']} FAKE")
+        print(
+            f"{split}: {labels['REAL']} REAL, {labels['FAKE']} FAKE, "
+            f"{counts['observations'][split]} independent observations"
+        )
 
 
 if __name__ == "__main__":

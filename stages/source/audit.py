@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.manifest import LABELS, SPLITS, in_words, pixels
+from stages.common.manifest import LABELS, SPLITS, in_words, observations, pixels
+from stages.images.near_copies import NearPairs
 from stages.source.counts import LISTED
 from stages.source.schema import AuditParams, Level
 
@@ -51,18 +52,20 @@ class Audit(NamedTuple):
 
 
 def audit(
-    found: pd.DataFrame, manifest: pd.DataFrame, params: AuditParams, groups_belong: bool, seed: int
+    found: pd.DataFrame, manifest: pd.DataFrame, params: AuditParams, pairs: NearPairs, seed: int
 ) -> Audit:
     """Look for everything that `params` does not switch off.
 
     Args:
         found: the images as they are in the data set, with their fingerprints.
         manifest: the same images, with what each is used for.
-        groups_belong: whether the images of a group belong in one split.
+        pairs: the images that look alike, rows of `found`.
         seed: of the folds in which short cuts are tried.
     """
-    prints = found.drop(columns=["split", "group", "status"])
-    in_use = manifest.loc[manifest["status"] == "used", ["path", "split", "group", "status"]]
+    prints = found.drop(columns=["split", "group", "slice", "status"])
+    in_use = manifest.loc[
+        manifest["status"] == "used", ["path", "split", "group", "slice", "cluster", "status"]
+    ]
     in_use = in_use.merge(prints, on="path", validate="one_to_one")
     numbers: dict[str, Any] = {"duplicates": exact_duplicates(found)}
     problems: dict[str, str] = {}
@@ -76,16 +79,16 @@ def audit(
             f"{numbers['conflicting_labels']:,} different images are there both as REAL and as FAKE"
         )
 
-    pairs = pd.DataFrame(columns=PAIR_COLUMNS)
+    near = pd.DataFrame(columns=PAIR_COLUMNS)
     if params.near_duplicates != "off":
-        numbers["near_duplicates"], pairs = near_duplicates(in_use, params.near_duplicate_bits)
-        if len(pairs):
+        numbers["near_duplicates"], near = near_duplicates(found, manifest, pairs)
+        if len(near):
             problems["near_duplicates"] = (
                 f"images that differ in at most {params.near_duplicate_bits} of 64 bits of their "
                 "perceptual hash from one in another split: " + _some(numbers["near_duplicates"])
             )
 
-    numbers["shared_groups"] = shared_groups(in_use) if groups_belong else []
+    numbers["shared_groups"] = shared_groups(in_use)
     if numbers["shared_groups"]:
         problems["shared_groups"] = (
             f"{len(numbers['shared_groups']):,} groups have images in more than one split, "
@@ -93,7 +96,7 @@ def audit(
         )
 
     if params.short_cuts != "off":
-        numbers["short_cuts"] = short_cuts(in_use, groups_belong, seed)
+        numbers["short_cuts"] = short_cuts(in_use, seed)
         above = {
             name: accuracy
             for name, accuracy in numbers["short_cuts"].items()
@@ -109,7 +112,7 @@ def audit(
     if found["bad_metadata"].any():
         numbers["bad_metadata"] = int(found["bad_metadata"].sum())
     findings = [Finding(name, getattr(params, name), text) for name, text in problems.items()]
-    return Audit(numbers, [f for f in findings if f.level != "off"], copies(found), pairs)
+    return Audit(numbers, [f for f in findings if f.level != "off"], copies(found), near)
 
 
 def exact_duplicates(found: pd.DataFrame) -> dict[str, int]:
@@ -164,43 +167,47 @@ def metadata_warning(found: pd.DataFrame) -> str:
     )
 
 
-def near_duplicates(in_use: pd.DataFrame, bits: int) -> tuple[dict[str, int], pd.DataFrame]:
+def near_duplicates(
+    found: pd.DataFrame, manifest: pd.DataFrame, pairs: NearPairs
+) -> tuple[dict[str, int], pd.DataFrame]:
     """Return how many images of a split look like one of another, and the most alike pairs.
 
-    Two images look alike when their perceptual hashes differ in at most `bits` bits. Images with
-    equal pixels are not counted: those are exact duplicates.
+    Images with equal pixels are not counted: those are exact duplicates.
+
+    Args:
+        found: path, width, height, sha256 of all images; `pairs` are of its rows.
+        manifest: what each of them is used for.
     """
+    in_use = (
+        found[["path"]]
+        .assign(pixels=pixels(found))
+        .merge(manifest.loc[manifest["status"] == "used", ["path", "split"]], on="path")
+    )
+    first = in_use.groupby(["pixels", "split"])["path"].first().unstack()
+    first = first.reindex(columns=list(SPLITS))
+    keys = pixels(found).to_numpy()
+    alike = pd.DataFrame(
+        {
+            "one": np.concatenate([keys[pairs.first], keys[pairs.second]]),
+            "other": np.concatenate([keys[pairs.second], keys[pairs.first]]),
+            "bits": np.concatenate([pairs.bits, pairs.bits]),
+        }
+    )
     counts: dict[str, int] = {}
-    pairs: list[tuple[int, int, int]] = []
-    hashes = in_use["perceptual_hash"].to_numpy(np.uint64)
-    same = pd.factorize(pixels(in_use))[0]
+    tables = []
     for split, other in SPLIT_PAIRS:
-        rows = np.flatnonzero(in_use["split"] == split)
-        others = np.flatnonzero(in_use["split"] == other)
-        # The loop goes over the smaller split: fewer, longer vectors.
-        few, many = sorted((rows, others), key=len)
-        many_hashes = hashes[many]
-        alike = np.zeros(len(in_use), bool)
-        for row in few.tolist():
-            distance = np.bitwise_count(many_hashes ^ hashes[row])
-            near = np.flatnonzero(distance <= bits)
-            near = near[same[many[near]] != same[row]]
-            if not len(near):
-                continue
-            alike[row] = True
-            alike[many[near]] = True
-            for place in near[np.argsort(distance[near], kind="stable")[:LISTED]].tolist():
-                partner = int(many[place])
-                pair = (partner, row) if many is rows else (row, partner)
-                pairs.append((int(distance[place]), *pair))
-        counts[f"{split}_like_{other}"] = int(alike[rows].sum())
-        counts[f"{other}_like_{split}"] = int(alike[others].sum())
-    bits_apart, first, second = np.array(sorted(pairs)[:LISTED], int).reshape(-1, 3).T
-    sides = [
-        in_use[name].to_numpy()[side] for side in (first, second) for name in ("path", "split")
-    ]
-    table = pd.DataFrame(dict(zip(PAIR_COLUMNS, [*sides, bits_apart], strict=True)))
-    return counts, table
+        here, there = first[split].dropna(), first[other].dropna()
+        both = alike[alike["one"].isin(here.index) & alike["other"].isin(there.index)]
+        for name, key in ((split, "one"), (other, "other")):
+            rows = in_use[in_use["split"] == name]
+            counts[f"{name}_like_{other if name == split else split}"] = int(
+                rows["pixels"].isin(both[key]).sum()
+            )
+        paths = {"path": both["one"].map(here), "split": split}
+        paths |= {"other_path": both["other"].map(there), "other_split": other}
+        tables.append(pd.DataFrame(paths | {"bits": both["bits"]}, columns=PAIR_COLUMNS))
+    table = pd.concat(tables).sort_values(["bits", "path", "other_path"], kind="stable")
+    return counts, table.head(LISTED).reset_index(drop=True)
 
 
 def shared_groups(in_use: pd.DataFrame) -> list[str]:
@@ -210,7 +217,7 @@ def shared_groups(in_use: pd.DataFrame) -> list[str]:
     return sorted(splits.index[splits > 1])
 
 
-def short_cuts(in_use: pd.DataFrame, groups_belong: bool, seed: int) -> dict[str, float]:
+def short_cuts(in_use: pd.DataFrame, seed: int) -> dict[str, float]:
     """Return the balanced accuracy of telling the labels apart by each of `SHORT_CUTS`.
 
     Cross-validated in five folds, with a decision tree of at most 16 leaves: enough for a rule that
@@ -225,12 +232,12 @@ def short_cuts(in_use: pd.DataFrame, groups_belong: bool, seed: int) -> dict[str
         chosen = random.choice(len(in_use), IMAGES_FOR_SHORT_CUTS, replace=False)
         in_use = in_use.iloc[np.sort(chosen)]
     labels = in_use["label"].map(LABELS.index).to_numpy()
-    sets = in_use["group"].where(in_use["group"] != "", in_use["path"])
+    sets, grouped = observations(in_use), (in_use["group"] != "").any()
     of_label = [sets[labels == number] for number in range(len(LABELS))]
     if min(map(len, of_label)) < FOLDS * LEAST_IN_FOLD:
         return {}
     folds: StratifiedKFold | StratifiedGroupKFold
-    if groups_belong:
+    if grouped:
         if min(part.nunique() for part in of_label) < FOLDS:
             return {}
         folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
@@ -243,7 +250,7 @@ def short_cuts(in_use: pd.DataFrame, groups_belong: bool, seed: int) -> dict[str
     features = in_use.assign(
         **{name: pd.factorize(in_use[name], sort=True)[0] for name in ("format", "mode")}
     )
-    divided = list(folds.split(features, labels, sets if groups_belong else None))
+    divided = list(folds.split(features, labels, sets if grouped else None))
     return {
         name: round(
             float(

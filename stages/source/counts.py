@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from stages.common.manifest import LABELS, SPLITS, left_out
+from stages.common.manifest import HELD_OUT, LABELS, SPLITS, left_out, observations
 
 LISTED = 20
 """Rows of a table that could be as long as the data set."""
@@ -28,6 +28,10 @@ def count(
         "used": _by_label(in_use),
         "left_out": left_out(manifest),
         "passed_over": passed_over,
+        "observations": {
+            split: int(observations(in_use[in_use["split"] == split]).nunique())
+            for split in splits_of(in_use)
+        },
         "groups": {
             "number": len(groups),
             "images_without": int((in_use["group"] == "").sum()),
@@ -36,19 +40,19 @@ def count(
     }
 
 
-def slices(found: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+def slices(manifest: pd.DataFrame) -> pd.DataFrame:
     """Return how many images of each slice are in use: slice, label, and a column for each split.
 
     Without slices it is empty.
-
-    Args:
-        found: the images as they are in the data set, with their `slice`, "" if they have none.
-        manifest: the same images, with what each is used for.
     """
-    in_use = manifest[manifest["status"] == "used"].merge(found[["path", "slice"]], on="path")
-    in_use = in_use[in_use["slice"] != ""]
+    in_use = manifest[(manifest["status"] == "used") & (manifest["slice"] != "")]
     numbers = in_use.groupby(["slice", "label", "split"]).size().unstack(fill_value=0)
-    return numbers.reindex(columns=list(SPLITS), fill_value=0).reset_index()
+    return numbers.reindex(columns=splits_of(manifest), fill_value=0).reset_index()
+
+
+def splits_of(table: pd.DataFrame) -> list[str]:
+    """Return the splits, with that of slices that are held out if there are such."""
+    return [*SPLITS, *[HELD_OUT] * bool((table["split"] == HELD_OUT).any())]
 
 
 def _by_label(table: pd.DataFrame) -> dict[str, dict[str, int]]:
@@ -57,5 +61,5 @@ def _by_label(table: pd.DataFrame) -> dict[str, dict[str, int]]:
             label: int(((table["split"] == split) & (table["label"] == label)).sum())
             for label in LABELS
         }
-        for split in SPLITS
+        for split in splits_of(table)
     }

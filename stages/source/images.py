@@ -4,15 +4,27 @@ from collections.abc import Collection, Iterable
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
 from stages.common.command import InputError
-from stages.common.manifest import COLUMNS, LABELS, SPLITS, in_words, left_out, pixels, used
+from stages.common.manifest import (
+    COLUMNS,
+    HELD_OUT,
+    LABELS,
+    SPLITS,
+    in_words,
+    left_out,
+    pixels,
+    used,
+)
 from stages.images.find import DataSet, Found
-from stages.images.layout import groups_of
+from stages.images.layout import captured
+from stages.images.near_copies import NearPairs, clusters, near_pairs
 from stages.images.schema import DecodeParams
-from stages.source.organise import carve, mark_duplicates, take_samples
+from stages.source.counts import LISTED
+from stages.source.organise import carve, mark_duplicates, mark_near_copies, take_samples
 from stages.source.schema import SourceParams
 from stages.source.thumbnails import thumbnails
 
@@ -33,46 +45,72 @@ class Images:
     def read(self) -> Found:
         """Return the images as they are in the data set; without splits, all are in train.
 
-        A row of them is: path, split, label, group, and the fingerprint.
+        A row of them is: path, split, label, group, slice, and the fingerprint.
 
         Raises:
             InputError: the data set cannot be read, a path names two labels or none, an image is
                 unreadable and `on_unreadable` does not skip it.
         """
         params = self.params
-        listed = self.data_set.list_images(params.labels, params.splits, params.table)
+        listed = self.data_set.list_images(
+            params.labels, params.splits, params.table, params.groups
+        )
         images = listed.images
         images["split"] = images["split"].replace("", "train")
-        if not (params.table and params.table.group):
-            try:
-                images["group"] = groups_of(images["path"].tolist(), params.group_pattern)
-            except InputError as error:
-                raise InputError(f"{self.path}: {error}") from None
+        try:
+            for key in ("group", "slice"):
+                pattern = getattr(params, f"{key}_pattern")
+                if pattern is not None:
+                    images[key] = captured(images["path"].tolist(), pattern, f"{key}_pattern")
+            images.loc[images["slice"].isin(self._held_out(images)), "split"] = HELD_OUT
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from None
         return self.data_set.add_fingerprints(listed, params.on_unreadable, "source")
+
+    def _held_out(self, images: pd.DataFrame) -> list[str]:
+        known = sorted({*images["slice"]} - {""})
+        for name in self.params.hold_out:
+            if name not in known:
+                there = ", ".join(known[:LISTED]) or "no slices at all"
+                raise InputError(f"source.hold_out: '{name}' is no slice; there are {there}")
+        return self.params.hold_out
+
+    def near_pairs(self, found: pd.DataFrame) -> NearPairs:
+        """Return which of the images `found` look alike, by their places in it."""
+        rows = np.flatnonzero(found["status"] == "used")
+        pairs = near_pairs(found.iloc[rows], self.params.audit.near_duplicate_bits)
+        return NearPairs(rows[pairs.first], rows[pairs.second], pairs.bits)
 
     def thumbnails(self, wanted: Collection[str]) -> dict[str, Image.Image]:
         """Return a small picture of each of the images `wanted`, by path."""
         return dict(chain.from_iterable(self.data_set.in_processes(thumbnails, wanted)))
 
-    def organise(self, found: pd.DataFrame) -> pd.DataFrame:
-        """Return the manifest of the images `found`: duplicates, splits and samples decided.
+    def organise(self, found: pd.DataFrame, pairs: NearPairs) -> pd.DataFrame:
+        """Return the manifest of the images `found`: clusters, splits and samples decided.
+
+        Args:
+            pairs: what `near_pairs` returns of them.
 
         Raises:
             InputError: duplicates are not allowed, a split lacks a label or is too small.
         """
         params = self.params
-        manifest = found[COLUMNS]
+        if params.near_copies == "ignore":
+            pairs = NearPairs.none()
+        manifest = found.assign(cluster=clusters(found, pairs))[COLUMNS]
         given = set(manifest["split"])
         self._require_labels(manifest, [split for split in SPLITS if split in given | {"train"}])
         if params.duplicates == "error":
             self._refuse_duplicates(manifest)
         if params.duplicates == "drop":
             manifest = mark_duplicates(manifest)
+        unseen = [HELD_OUT, "test"] if params.near_copies == "drop" else [HELD_OUT]
+        manifest = mark_near_copies(manifest, pairs, unseen)
         fractions = {"test": params.test_fraction, "validation": params.validation_fraction}
         fractions = {split: share for split, share in fractions.items() if split not in given}
         if fractions:
             self._require_labels(manifest, ["train"])
-            manifest = carve(manifest, fractions, params.groups_belong, params.seed)
+            manifest = carve(manifest, fractions, params.seed)
         manifest = take_samples(manifest, params.samples, params.seed)
         self._require_labels(manifest, SPLITS)
         return manifest.sort_values(["split", "label", "path"], ignore_index=True)

@@ -2,9 +2,9 @@
 
 import re
 import warnings
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from stages.common.params import Schema
 from stages.images.reader import normal
@@ -54,8 +54,20 @@ class SourceParams(Schema):
     table: TableParams | None = Field(
         description="a table that says what the images are; null: their folders say it"
     )
+    groups: str | None = Field(
+        min_length=1,
+        description="a CSV in the data set, if it is there, with the columns path, group (what "
+        "belongs together) and slice",
+    )
     group_pattern: str | None = Field(
         description="regular expression; images for which it captures the same belong together"
+    )
+    slice_pattern: str | None = Field(
+        description="regular expression that captures what an image shows or what made it; null: "
+        "the folder below that of the label"
+    )
+    hold_out: list[Annotated[str, Field(min_length=1), AfterValidator(normal)]] = Field(
+        description="slices that are never trained on, validated on or calibrated on, but measured"
     )
     validation_fraction: float = Field(
         gt=0, lt=1, description="share used for validation where the data set has no such split"
@@ -66,6 +78,10 @@ class SourceParams(Schema):
     duplicates: Literal["drop", "report", "error"] = Field(
         description="images with equal pixels: leave them out, only count them, or stop"
     )
+    near_copies: Literal["together", "drop", "ignore"] = Field(
+        description="images that look alike: one observation, in one split where splits are drawn; "
+        "or also leave those of test images out of training; or take them for independent"
+    )
     on_unreadable: OnUnreadable = Field(
         description="images that cannot be decoded: stop, or leave them out"
     )
@@ -73,7 +89,7 @@ class SourceParams(Schema):
     seed: int = Field(ge=0, lt=2**32, description="seed of the splits and of the samples")
     audit: AuditParams = Field(description="what to look for in the data set")
 
-    @field_validator("group_pattern")
+    @field_validator("group_pattern", "slice_pattern")
     @classmethod
     def _is_regular_expression(cls, value: str | None) -> str | None:
         try:
@@ -89,11 +105,8 @@ class SourceParams(Schema):
             raise ValueError("validation_fraction and test_fraction leave nothing to train on")
         if self.table and self.table.group and self.group_pattern is not None:
             raise ValueError("group_pattern and table.group both say what belongs together")
+        if self.table and self.table.slice and self.slice_pattern is not None:
+            raise ValueError("slice_pattern and table.slice both say what a slice is")
         if self.table and self.table.split and self.splits is None:
             raise ValueError("table.split needs the names in splits, found null")
         return self
-
-    @property
-    def groups_belong(self) -> bool:
-        """Whether the images of a group belong in one split."""
-        return self.group_pattern is not None or bool(self.table and self.table.group)

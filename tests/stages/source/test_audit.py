@@ -43,9 +43,10 @@ LEVELS = {
 def audit_of(path: Path, levels: dict[str, str] | None = None, **changes: Any) -> Audit:
     source = images(path, **changes)
     found = source.read().images
-    manifest = source.organise(found)
+    pairs = source.near_pairs(found)
+    manifest = source.organise(found, pairs)
     params = validate(AuditParams, LEVELS | (levels or {}), "audit")
-    return audit(found, manifest, params, source.params.group_pattern is not None, seed=1)
+    return audit(found, manifest, params, pairs, seed=1)
 
 
 def messages(result: Audit) -> dict[str, str]:

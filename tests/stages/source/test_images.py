@@ -37,9 +37,13 @@ def images(path: Path, processes: int | None = None, **changes: Any) -> Images:
     return Images(params, default_block("decode", DecodeParams), processes)
 
 
+def organised(source: Images, found: pd.DataFrame) -> pd.DataFrame:
+    return source.organise(found, source.near_pairs(found))
+
+
 def manifest_of(path: Path, **changes: Any) -> pd.DataFrame:
     source = images(path, **changes)
-    return source.organise(source.read().images)
+    return organised(source, source.read().images)
 
 
 def used(manifest: pd.DataFrame) -> dict[str, int]:
@@ -55,7 +59,9 @@ def test_a_row_describes_the_image(workspace: Path) -> None:
     assert row.to_dict() == {
         "split": "train",
         "label": "FAKE",
-        "group": "automobile",
+        "group": "",
+        "slice": "automobile",
+        "cluster": "",
         "width": 7,
         "height": 5,
         "sha256": hashlib.sha256(pixels.tobytes()).hexdigest(),
@@ -65,7 +71,7 @@ def test_a_row_describes_the_image(workspace: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "group"),
+    ("name", "name_of_class"),
     [
         ("0003", "airplane"),
         ("12 (2)", "automobile"),
@@ -75,17 +81,17 @@ def test_a_row_describes_the_image(workspace: Path) -> None:
     ],
 )
 def test_the_suffix_of_cifakes_names_is_the_cifar_10_class(
-    workspace: Path, name: str, group: str
+    workspace: Path, name: str, name_of_class: str
 ) -> None:
     files = small_data_set(COUNTS)
-    files |= {f"train/REAL/x/{name}.png": flat(9), "train/REAL/7 (3).png": flat(8)}
+    files |= {f"train/REAL/{name}.png": flat(9), "train/REAL/7 (3).png": flat(8)}
     manifest = manifest_of(write_zip(workspace / "data.zip", files))
-    assert manifest.set_index("path").loc[f"train/REAL/x/{name}.png", "group"] == group
+    assert manifest.set_index("path").loc[f"train/REAL/{name}.png", "slice"] == name_of_class
 
 
 def test_plain_numbers_alone_are_no_classes(workspace: Path) -> None:
     manifest = manifest_of(write_zip(workspace / "data.zip", small_data_set(COUNTS)))
-    assert set(manifest["group"]) == {""}
+    assert set(manifest["slice"]) == {""}
 
 
 @pytest.fixture
@@ -398,7 +404,7 @@ def test_unreadable_images_are_skipped_and_named(workspace: Path) -> None:
     path = write_zip(workspace / "data.zip", files)
     source = images(path, on_unreadable="skip")
     found = source.read()
-    manifest = source.organise(found.images)
+    manifest = organised(source, found.images)
     left_out = manifest[manifest["status"] != "used"].set_index("path")["status"]
     assert left_out.to_dict() == {
         "train/REAL/cut.png": "unreadable: damaged or cut off: image file is truncated",
@@ -422,7 +428,7 @@ def test_counts_are_by_split_label_and_group(workspace: Path) -> None:
         samples={"train": 10},
     )
     found = source.read()
-    manifest = source.organise(found.images)
+    manifest = organised(source, found.images)
     counts = count(found.images, manifest, found.passed_over)
     assert counts["found"]["train"] == {"REAL": 41, "FAKE": 21}
     assert counts["used"]["train"] == {"REAL": 5, "FAKE": 5}
@@ -505,7 +511,7 @@ def test_all_of_cifake() -> None:
     in_test = set(pixels(found)[found["split"] == "test"])
     shared = found[(found["split"] == "train") & pixels(found).isin(in_test)]
     assert set(shared["label"]) == {"FAKE"}
-    manifest = source.organise(found)
+    manifest = organised(source, found)
     sizes = used(manifest)
     assert sizes["test"] == 10_140
     kept = sizes["train"] + sizes["validation"]
