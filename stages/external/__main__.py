@@ -55,10 +55,10 @@ def main() -> None:
             read_value("source.groups"),
             read_used(),
         )
-        found = found.assign(cluster=_clusters(found))
     except InputError as error:
         raise InputError(f"external.{name}: {error}") from None
-    used = found[found["status"] == "used"]
+    used = found[found["status"] == "used"].reset_index(drop=True)
+    used["cluster"] = _clusters(used)
     folder = EXTERNAL / name
     with replacing(folder) as temporary:
         Preprocess(params, decoding, processes).write(
@@ -71,8 +71,7 @@ def main() -> None:
     print(f"{name}: {numbers}; left out: {in_words(left_out(found, REASONS))}")
 
 
-def _clusters(found: pd.DataFrame) -> pd.Series:
-    used = found[found["status"] == "used"]
+def _clusters(used: pd.DataFrame) -> pd.Series:
     pairs = NearPairs.none()
     if read_value("source.near_copies") != "ignore":
         pairs = near_pairs(used, read_value("source.audit.near_duplicate_bits"))

@@ -11,6 +11,8 @@ from scipy.sparse.csgraph import connected_components
 from stages.common.manifest import pixels
 
 HASH_BITS = 64
+PLAIN = (0, 1 << 63)
+"""The hashes of images of one colour: no frequency is above the median, or only the mean."""
 CANDIDATES = 4_000_000
 """Pairs that are looked at in one go: some 100 MB."""
 
@@ -35,12 +37,13 @@ def near_pairs(images: pd.DataFrame, bits: int) -> NearPairs:
     """Return the pairs of `images` that look alike, sorted by their rows.
 
     Two images look alike if their perceptual hashes, or that of one and that of the mirror image
-    of the other, differ in at most `bits` bits.
+    of the other, differ in at most `bits` bits. Plain images, of one colour, look like nothing.
 
     Args:
         images: path, width, height, sha256, perceptual_hash, mirrored_hash; all readable.
     """
-    rows = np.flatnonzero(~pixels(images).duplicated())
+    plain = images["perceptual_hash"].isin(PLAIN)
+    rows = np.flatnonzero(~pixels(images).duplicated() & ~plain)
     hashes = images["perceptual_hash"].to_numpy(np.uint64)[rows]
     mirrored = images["mirrored_hash"].to_numpy(np.uint64)[rows]
     found = [

@@ -63,10 +63,12 @@ def test_arrays_are_the_images_in_the_order_of_label_and_path(prepare: Prepare) 
     red, grey = png(np.full((4, 4, 3), (255, 0, 0), np.uint8)), png(np.full((32, 32, 3), 7, "u1"))
     files = {"b/real/2.png": flat(2), "b/fake/9.png": red, "a/real/x.png": grey}
     images, labels = prepare(files, **{"preprocess.image_size": [16, 8]})
-    table = pd.read_csv(FOLDER / "images.csv")
+    table = pd.read_csv(FOLDER / "images.csv", keep_default_na=False)
     assert table.to_dict("list") == {
         "path": ["b/fake/9.png", "a/real/x.png", "b/real/2.png"],
         "label": ["FAKE", "REAL", "REAL"],
+        "slice": ["", "", ""],
+        "cluster": ["", "", ""],
     }
     assert labels.dtype == images.dtype == np.uint8
     assert labels.tolist() == [1, 0, 0]
@@ -179,7 +181,12 @@ def test_the_stage_reads_only_what_it_declares(prepare: Prepare, finished: Path)
     file = finished / "params.yaml"
     params = yaml.safe_load(file.read_text())
     kept = {key: params[key] for key in ("decode", "external", "preprocess")}
-    kept["source"] = {key: params["source"][key] for key in ("labels", "splits", "table")}
+    source = params["source"]
+    kept["source"] = {
+        key: source[key] for key in ("groups", "labels", "near_copies", "splits", "table")
+    }
+    bits = source["audit"]["near_duplicate_bits"]
+    kept["source"]["audit"] = {"near_duplicate_bits": bits}
     file.write_text(yaml.safe_dump(kept))
     prepare(small_data_set({"some": 1}))
     assert len(paths()) == 2

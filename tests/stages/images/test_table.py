@@ -22,7 +22,7 @@ def listed(path: Path, table: dict[str, Any] | None, elsewhere: bool = False) ->
         validate(LabelFolders, source["labels"], "labels"),
         validate(SplitFolders, source["splits"], "splits"),
         None if table is None else validate(TableParams, table, "source.table"),
-        elsewhere,
+        elsewhere=elsewhere,
     )
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import imagehash
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageFilter, ImageOps
 
 from stages.common.command import InputError
 from stages.common.params import validate
+from stages.images.near_copies import near_pairs
 from stages.source.audit import Audit, audit, near_duplicates
 from stages.source.schema import AuditParams
 from tests.helpers import (
@@ -139,23 +141,29 @@ def test_near_duplicates_across_splits_are_found_and_paired(tmp_path: Path) -> N
 
 
 def test_near_duplicates_are_imagehashs(tmp_path: Path) -> None:
-    """Against ImageHash's own distance, over all pairs of train and test."""
+    """Against ImageHash's own distance, of the picture or its mirror image, over all pairs."""
     files = small_data_set({"train": 12, "validation": 4, "test": 5})
     found = images(write_zip(tmp_path / "data.zip", files)).read().images
-    hashes = {name: imagehash.phash(Image.open(io.BytesIO(data))) for name, data in files.items()}
-    bits = 22
-    near = {
-        train
-        for train in files
-        for test in files
-        if train.startswith("train") and test.startswith("test")
-        if hashes[train] - hashes[test] <= bits
+    pictures = {name: Image.open(io.BytesIO(data)) for name, data in files.items()}
+    hashes = {name: imagehash.phash(picture) for name, picture in pictures.items()}
+    mirrored = {name: imagehash.phash(ImageOps.mirror(p)) for name, p in pictures.items()}
+    bits = {
+        (one, other): min(
+            hashes[one] - hashes[other],
+            mirrored[one] - hashes[other],
+            hashes[one] - mirrored[other],
+        )
+        for one, other in product(files, files)
+        if one.startswith("train") and other.startswith("test")
     }
-    counts, pairs = near_duplicates(found, bits)
+    near = {one for (one, _), apart in bits.items() if apart <= 22}
+    counts, pairs = near_duplicates(found, found, near_pairs(found, 22))
     assert 0 < len(near) < 24
     assert counts["train_like_test"] == len(near)
-    for row in pairs.itertuples():
-        assert row.bits == hashes[str(row.path)] - hashes[str(row.other_path)]
+    across = pairs[(pairs["split"] == "train") & (pairs["other_split"] == "test")]
+    assert len(across)
+    for row in across.itertuples():
+        assert row.bits == bits[str(row.path), str(row.other_path)]
 
 
 def test_equal_images_are_no_near_duplicates(tmp_path: Path) -> None:

@@ -72,8 +72,8 @@ BAD_IMAGES: dict[str, Case] = {
     "label without an image": (
         {name: data for name, data in small_data_set(COUNTS).items() if "FAKE" not in name},
         {},
-        "no FAKE image to use in split 'train' (0 found: 0 unreadable, 0 duplicate, 0 not "
-        "sampled); "
+        "no FAKE image to use in split 'train' "
+        "(0 found: 0 unreadable, 0 duplicate, 0 near copy, 0 not sampled); "
         "each of train, validation and test needs images of both labels",
     ),
     "split with one label": (
@@ -135,7 +135,8 @@ BAD_IMAGES: dict[str, Case] = {
     "all that there is unreadable": (
         added() | {f"test/REAL/000{n}.png": b"x" for n in range(4)},
         {"source.on_unreadable": "skip"},
-        "no REAL image to use in split 'test' (4 found: 4 unreadable, 0 duplicate, 0 not sampled)",
+        "no REAL image to use in split 'test' "
+        "(4 found: 4 unreadable, 0 duplicate, 0 near copy, 0 not sampled)",
     ),
     "a folder for two splits": (
         added(),

@@ -1,6 +1,7 @@
 """source: whatever the layout, each image gets its split, label, group and use."""
 
 import hashlib
+import io
 import os
 import shutil
 import unicodedata
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image, ImageOps
 
 from stages.common.command import InputError
 from stages.images.archive import read_files
@@ -142,7 +144,7 @@ def test_validation_is_carved_by_label_and_class(workspace: Path) -> None:
     manifest = manifest_of(path, validation_fraction=0.25)
     carved = manifest[manifest["split"] == "validation"]
     assert used(manifest) == {"train": 24, "validation": 8, "test": 32}
-    assert carved.groupby(["label", "group"]).size().tolist() == [2, 2, 2, 2]
+    assert carved.groupby(["label", "slice"]).size().tolist() == [2, 2, 2, 2]
     assert all(carved["path"].str.startswith("train/"))
     again = manifest_of(path, validation_fraction=0.25)
     pd.testing.assert_frame_equal(again, manifest)
@@ -416,6 +418,7 @@ def test_unreadable_images_are_skipped_and_named(workspace: Path) -> None:
     assert count(found.images, manifest, found.passed_over)["left_out"] == {
         "unreadable": 3,
         "duplicate": 0,
+        "near copy": 0,
         "not sampled": 0,
     }
 
@@ -520,3 +523,125 @@ def test_all_of_cifake() -> None:
     whole = manifest[manifest["split"] != "test"].query("status == 'used'")
     expected = whole.groupby(["label", "group"]).size() / 10
     assert np.allclose(shares, expected, atol=1)
+
+
+def photograph(seed: int) -> Image.Image:
+    """Return a picture of 160x120 with much in it, unlike that of any other seed."""
+    noise = np.random.default_rng(seed).integers(0, 256, (9, 12, 3)).astype(np.uint8)
+    return Image.fromarray(noise).resize((160, 120), Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+COPIES = {
+    "resized": lambda image: encoded(image.resize((120, 90), Image.Resampling.LANCZOS)),
+    "recompressed": lambda image: encoded(image, "JPEG", quality=60),
+    "mirrored": lambda image: encoded(ImageOps.mirror(image), "JPEG", quality=90),
+    "re-saved": encoded,
+}
+
+
+def with_copies(number: int) -> dict[str, bytes]:
+    files = {}
+    for seed in range(number):
+        image, folder = photograph(seed), ("real", "fake")[seed % 2]
+        files[f"{folder}/{seed:03}.jpg"] = encoded(image, "JPEG", quality=95)
+        files |= {f"{folder}/{name}-{seed}.png": copy(image) for name, copy in COPIES.items()}
+    return files
+
+
+def sides(manifest: pd.DataFrame) -> pd.Series:
+    """Return on how many sides the copies of each photograph are."""
+    seed = manifest["path"].str.extract(r"(\d+)\.")[0].astype(int)
+    return manifest.groupby(seed)["split"].nunique()
+
+
+def test_made_copies_are_on_one_side_of_splits_that_are_drawn(workspace: Path) -> None:
+    path = write_zip(workspace / "data.zip", with_copies(24))
+    assert sides(manifest_of(path)).max() == 1
+    manifest = manifest_of(path, near_copies="ignore")
+    assert (sides(manifest) > 1).sum() > 12
+    assert set(manifest["cluster"]) == {""}
+
+
+def test_near_copies_of_given_test_images_may_be_left_out_of_training(workspace: Path) -> None:
+    files = small_data_set(COUNTS)
+    files["test/REAL/a.jpg"] = encoded(photograph(1), "JPEG", quality=95)
+    files["train/REAL/b.png"] = COPIES["mirrored"](photograph(1))
+    files["validation/FAKE/c.png"] = COPIES["resized"](photograph(1))
+    path = write_zip(workspace / "data.zip", files)
+    assert (
+        used(manifest_of(path))["train"] == used(manifest_of(path, near_copies="ignore"))["train"]
+    )
+    status = manifest_of(path, near_copies="drop").set_index("path")["status"]
+    assert status[status != "used"].to_dict() == {
+        "train/REAL/b.png": "near copy of test/REAL/a.jpg",
+        "validation/FAKE/c.png": "near copy of test/REAL/a.jpg",
+    }
+
+
+def test_a_slice_is_the_folder_below_the_labels(workspace: Path) -> None:
+    files = {
+        f"{folder}/{number}.png": flat(place * 20 + number)
+        for place, folder in enumerate(
+            ("real/cats/deep", "real/dogs", "real", "train/fake/sd", "fake/test")
+        )
+        for number in range(8)
+    }
+    files = {name: data for name, data in files.items() if not name.startswith("train")}
+    manifest = manifest_of(write_zip(workspace / "data.zip", files), splits=None)
+    found = manifest.groupby(manifest["path"].str.rpartition("/")[0])["slice"].unique()
+    assert found.map(list).to_dict() == {
+        "real/cats/deep": ["cats"],
+        "real/dogs": ["dogs"],
+        "real": [""],
+        "fake/test": ["test"],
+    }
+
+
+def test_a_pattern_names_slices_and_what_is_held_out_is_nowhere_else(workspace: Path) -> None:
+    random = np.random.default_rng(0)
+    files = {
+        f"{label}/{name}_{number}.png": png(random.integers(0, 256, (9, 9, 3)).astype(np.uint8))
+        for label in ("real", "fake")
+        for name in ("cats", "dogs", "cars")
+        for number in range(10)
+    }
+    copy = Image.open(io.BytesIO(files["real/dogs_1.png"]))
+    files["real/cats_copy.png"] = encoded(copy, compress_level=0)
+    files["fake/cats_alike.png"] = encoded(ImageOps.mirror(copy))
+    path = write_zip(workspace / "data.zip", files)
+    pattern = r"([a-z]+)_\w+\.png"
+    manifest = manifest_of(path, slice_pattern=pattern, hold_out=["dogs"])
+    by_split = manifest.groupby("slice")["split"].unique().map(set).to_dict()
+    assert by_split["dogs"] == {"held_out"}
+    assert not {"held_out"} & (by_split["cats"] | by_split["cars"])
+    status = manifest.set_index("path")["status"]
+    assert status["real/cats_copy.png"] == "duplicate of real/dogs_1.png"
+    assert status["fake/cats_alike.png"] == "near copy of real/dogs_1.png"
+    with pytest.raises(
+        InputError, match=r"hold_out: 'birds' is no slice; there are cars, cats, dog"
+    ):
+        manifest_of(path, slice_pattern=pattern, hold_out=["birds"])
+
+
+def test_a_csv_in_the_data_set_says_groups_and_slices(workspace: Path) -> None:
+    files = small_data_set({"some": 20})
+    rows = [f"{name},{'photograph' if number < 9 else ''}," for number, name in enumerate(files)]
+    files["groups.csv"] = "\n".join(
+        ["path,group,slice", *rows[:-1], f"{[*files][-1]},,sd"]
+    ).encode()
+    path = write_zip(workspace / "data.zip", files)
+    manifest = manifest_of(path)
+    assert (manifest["group"] == "photograph").sum() == 9
+    assert manifest[manifest["group"] != ""]["split"].nunique() == 1
+    assert manifest["slice"].value_counts()["sd"] == 1
+    assert set(manifest_of(path, groups=None)["group"]) == {""}
+    files["groups.csv"] = b"path,group,slice\ngone.png,a,\n"
+    wrong = write_zip(workspace / "wrong.zip", files)
+    with pytest.raises(InputError, match=r"groups.csv: line 2: path: 'gone.png' is no file of the"):
+        manifest_of(wrong)
