@@ -44,6 +44,11 @@ def pixels(manifest: pd.DataFrame) -> pd.Series:
     return size + ":" + manifest["sha256"]
 
 
+def observations(table: pd.DataFrame) -> pd.Series:
+    """Return what each image counts as a part of: its cluster, or itself if it stands alone."""
+    return table["cluster"].where(table["cluster"] != "", table["path"])
+
+
 def left_out(manifest: pd.DataFrame, reasons: Iterable[str] = REASONS) -> dict[str, int]:
     """Return how many images of `manifest` are not used, by reason."""
     return {reason: int(manifest["status"].str.startswith(reason).sum()) for reason in reasons}
