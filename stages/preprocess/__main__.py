@@ -38,8 +38,8 @@ def main() -> None:
     for finding in found:
         print(f"warning: {finding['message']}", file=sys.stderr)
     with ExitStack() as stack:
-        file = stack.enter_context(replacing(FINDINGS))
         folders = {split: stack.enter_context(replacing(PROCESSED / split)) for split in SPLITS}
+        file = stack.enter_context(replacing(FINDINGS))
         preprocess.write_splits(source, used, folders)
         with naming(FINDINGS):
             file.write_text(json.dumps(found, indent=2) + "\n")
