@@ -26,6 +26,10 @@ ARCHIVE = REPOSITORY / "data/demo.zip"
 RECIPE = REPOSITORY / "data/demo"
 
 
+def is_image(name: str) -> bool:
+    return name.endswith(".jpg")
+
+
 @pytest.fixture(scope="module")
 def photos() -> pd.DataFrame:
     return pd.read_csv(RECIPE / "photos.csv", keep_default_na=False)
@@ -79,7 +83,13 @@ def test_a_photograph_and_its_look_alikes_are_in_one_split(
 
 def test_every_fake_image_has_a_generator_and_test_has_its_own(origins: dict[str, str]) -> None:
     with zipfile.ZipFile(ARCHIVE) as archive:
-        assert set(origins) == set(archive.namelist())
+        assert {*origins, "groups.csv"} == set(archive.namelist())
+        rows = {
+            row["path"]: row
+            for row in csv.DictReader(io.StringIO(archive.read("groups.csv").decode()))
+        }
+    assert {path: row["group"] or row["slice"] for path, row in rows.items()} == origins
+    assert all(bool(row["group"]) == ("/REAL/" in path) for path, row in rows.items())
     fake = Counter((path.split("/")[0], o) for path, o in origins.items() if "/FAKE/" in path)
     assert fake == {
         ("train", "generator a"): 400,
@@ -102,7 +112,7 @@ def test_every_photograph_is_open_and_credited(photos: pd.DataFrame) -> None:
 def test_both_classes_are_saved_alike() -> None:
     settings = set()
     with zipfile.ZipFile(ARCHIVE) as archive:
-        for name in archive.namelist():
+        for name in filter(is_image, archive.namelist()):
             with Image.open(io.BytesIO(archive.read(name))) as image:
                 tables = json.dumps(image.quantization)  # type: ignore[attr-defined]
                 settings.add((image.format, image.mode, image.size, tables, *sorted(image.info)))
@@ -114,7 +124,7 @@ def splits() -> dict[str, tuple[np.ndarray, ...]]:
     """Return pixels ([N, 32, 32, 3], 0..255), labels and file sizes by split."""
     rows: dict[str, list[tuple[np.ndarray, int, int]]] = {"train": [], "test": []}
     with zipfile.ZipFile(ARCHIVE) as archive:
-        for name in archive.namelist():
+        for name in filter(is_image, archive.namelist()):
             split, label, _ = name.split("/")
             if split in rows:
                 data = archive.read(name)

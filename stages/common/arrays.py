@@ -9,6 +9,8 @@ import numpy as np
 from stages.common.command import InputError
 
 PROCESSED = Path("data/processed")
+FINDINGS = PROCESSED / "findings.json"
+"""What the change of size does to the images that a person should know: a list of findings."""
 EXTERNAL = Path("data/external")
 OWN = "test"
 """What the own test split is called beside the external sets."""

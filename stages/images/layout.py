@@ -69,11 +69,15 @@ def places(
 def _below(
     parts: Folders, depth: int | None, labels: Mapping[str, str], splits: Mapping[str, str]
 ) -> str:
-    """Return the folder below that of the label, unless it names a split; "" if there is none."""
+    """Return the folder below that of the label; "" if there is none, or it names a split.
+
+    Some archives, as that of the study, put each image into a folder of its own name: no slices.
+    """
     if depth is None:
         depth = max(place for place, name in enumerate(parts) if name.lower() in labels)
     place = depth % len(parts) + 1
-    return parts[place] if place < len(parts) and parts[place].lower() not in splits else ""
+    name = parts[place] if place < len(parts) else ""
+    return "" if name.lower() in splits or has_image_suffix(name) else name
 
 
 def splits_of(paths: Iterable[str], splits: Mapping[str, str]) -> dict[str, str]:

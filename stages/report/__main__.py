@@ -1,6 +1,6 @@
 """report: pages that tell a person everything, of the data set and of the comparison.
 
-In:  what source, evaluate and compare wrote for people and programs.
+In:  what source, preprocess, evaluate and compare wrote for people and programs.
 Out: reports/data.md, the audit of the data set, and its pictures, reports/data;
      reports/index.html, everything on one page, in one file that needs no network.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from stages.common.arrays import FINDINGS
 from stages.common.command import InputError, command_line, run
 from stages.common.files import naming, read_json, replacing
 from stages.common.params import read_value
@@ -33,7 +34,9 @@ def main() -> None:
         shown = Shown.read(AUDIT)
         comparison = read_json(COMPARISON)
         robustness = pd.read_csv(ROBUSTNESS, dtype={"level": str})
-        of_data = data_page(str(read_value("source.path")), read_json(DATA), shown)
+        audit = read_json(DATA)
+        audit["findings"] += read_json(FINDINGS)
+        of_data = data_page(str(read_value("source.path")), audit, shown)
         pictures = data_pictures(shown)
         text = page(comparison, robustness, GALLERIES, FIGURES, of_data, pictures)
     except OSError as error:

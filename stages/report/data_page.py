@@ -93,13 +93,14 @@ def data_page(source: str, audit: dict[str, Any], shown: Shown) -> str:
 
     Args:
         source: the path of the data set.
-        audit: what reports/data.json holds.
+        audit: what reports/data.json holds; its findings may be joined by others.
     """
     return (
         "\n\n".join(
             [
                 f"# The data set: {code(source)}",
-                "Written by the stage `source`. `dvc pull reports/data` fetches the pictures.",
+                "The stage `source` found it, and `report` wrote it. "
+                "`dvc pull reports/data` fetches the pictures.",
                 "## Findings",
                 _findings(audit["findings"]),
                 "## Images",
@@ -114,6 +115,8 @@ def data_page(source: str, audit: dict[str, Any], shown: Shown) -> str:
                 _near_duplicates(audit, shown.near_pairs),
                 "## Short cuts",
                 _short_cuts(audit),
+                "## Leave one slice out",
+                _leave_slice_out(audit),
                 "## What the images look like",
                 "Images in use, evenly spaced by path.",
                 *(
@@ -232,6 +235,24 @@ def _short_cuts(audit: dict[str, Any]) -> str:
         "How often a small decision tree tells REAL from FAKE without a look at what the image "
         "shows (balanced accuracy in five-fold cross-validation; 0.5 is chance).\n\n"
         + table(["by", "accuracy"], rows)
+    )
+
+
+def _leave_slice_out(audit: dict[str, Any]) -> str:
+    if "leave_slice_out" not in audit:
+        return "Not looked for."
+    if not audit["leave_slice_out"]:
+        return "Not possible: the findings say why."
+    rows = [
+        [code(row["slice"]), row["label"], row["images"]]
+        + [f"{row[name]:.3f}" for name in ("accuracy_random", "accuracy_left_out")]
+        for row in audit["leave_slice_out"]
+    ]
+    return (
+        "How often a small classifier (a support vector machine on layout, colour, texture and "
+        "spectrum) is right about the images of a slice: of one that it has seen other images of "
+        "(five-fold cross-validation), and of one that was left out of its training.\n\n"
+        + table(["slice", "label", "images", "others seen", "left out"], rows)
     )
 
 

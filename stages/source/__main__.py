@@ -19,7 +19,7 @@ from stages.common.manifest import MANIFEST
 from stages.common.params import read_block
 from stages.images.parallel import add_processes_option
 from stages.images.schema import DecodeParams
-from stages.source.audit import audit, metadata_warning, unreadable
+from stages.source.audit import NOT_CHECKED, audit, metadata_warning, unreadable
 from stages.source.counts import count, slices
 from stages.source.images import Images
 from stages.source.schema import SourceParams
@@ -40,7 +40,8 @@ def main() -> None:
     manifest = images.organise(found.images, pairs)
     result = audit(found.images, manifest, params.audit, pairs, params.seed)
     for finding in result.findings:
-        text = f"source.audit.{finding.name}: {finding.message}"
+        key = "" if finding.name == NOT_CHECKED else "source.audit."
+        text = f"{key}{finding.name}: {finding.message}"
         if finding.level == "error":
             raise InputError(
                 f"{text}; `warn` instead of `error` goes on and shows them in reports/data.md"

@@ -8,6 +8,7 @@ import pandas as pd
 from stages.common.manifest import LABELS, SPLITS, in_words, observations, pixels
 from stages.images.near_copies import NearPairs
 from stages.source.counts import LISTED
+from stages.source.leave_out import leave_slices_out, much_worse
 from stages.source.schema import AuditParams, Level
 
 SPLIT_PAIRS = (("train", "test"), ("validation", "test"), ("validation", "train"))
@@ -22,6 +23,8 @@ SHORT_CUTS = {
 }
 """What should not tell a photograph from a generated image, and the columns that hold it."""
 
+NOT_CHECKED = "not_checked"
+"""The finding that no key of `source.audit` sets."""
 PAIR_COLUMNS = ["path", "split", "other_path", "other_split", "bits"]
 EVERYTHING = "all of these"
 FOLDS, LEAST_IN_FOLD = 5, 5
@@ -31,11 +34,15 @@ IMAGES_FOR_SHORT_CUTS = 20_000
 """More images change the accuracy in the third decimal."""
 
 
+WIDEST_INTERVAL = 0.1
+"""Of an accuracy of 0.9 on a test split that can show something."""
+
+
 class Finding(NamedTuple):
     """Something that a person should know before trusting results on this data set."""
 
     name: str
-    """The key of `source.audit` that sets what to do about it."""
+    """The key of `source.audit` that sets what to do about it; `not_checked` has none."""
     level: Level
     message: str
 
@@ -95,6 +102,7 @@ def audit(
             f"such as '{numbers['shared_groups'][0]}'"
         )
 
+    unchecked: list[str] = []
     if params.short_cuts != "off":
         numbers["short_cuts"] = short_cuts(in_use, seed)
         above = {
@@ -109,9 +117,24 @@ def audit(
                 + f" (limit {params.short_cut_limit}); a model may learn that instead"
             )
 
+        if not numbers["short_cuts"]:
+            unchecked.append(f"short cuts: {too_few_for_short_cuts(in_use)}")
+
+    if params.leave_slice_out != "off":
+        left_out = leave_slices_out(in_use, seed)
+        numbers["leave_slice_out"] = left_out.table.to_dict("records")
+        problems["leave_slice_out"] = much_worse(left_out.table)
+        unchecked += [f"leave one slice out: {reason}" for reason in left_out.not_checked]
+
+    problems["small_test"] = small_test(in_use[in_use["split"] == "test"])
+
     if found["bad_metadata"].any():
         numbers["bad_metadata"] = int(found["bad_metadata"].sum())
-    findings = [Finding(name, getattr(params, name), text) for name, text in problems.items()]
+    findings = [
+        Finding(name, getattr(params, name), text) for name, text in problems.items() if text
+    ]
+    if unchecked:
+        findings.append(Finding(NOT_CHECKED, "warn", "; ".join(unchecked)))
     return Audit(numbers, [f for f in findings if f.level != "off"], copies(found), near)
 
 
@@ -266,6 +289,35 @@ def short_cuts(in_use: pd.DataFrame, seed: int) -> dict[str, float]:
         )
         for name, columns in tried.items()
     }
+
+
+def too_few_for_short_cuts(in_use: pd.DataFrame) -> str:
+    """Return why `short_cuts` returns nothing."""
+    images = in_use["label"].value_counts().reindex(list(LABELS), fill_value=0).min()
+    if images < FOLDS * LEAST_IN_FOLD:
+        return f"{images} images a label are too few ({FOLDS * LEAST_IN_FOLD} needed)"
+    return f"a label has fewer than {FOLDS} groups"
+
+
+def small_test(test: pd.DataFrame) -> str:
+    """Return what to say of a test split that can show nothing; "" if it can.
+
+    That is where the 95% interval (Wilson, 1927) of an accuracy of 0.9 is wider than 0.1.
+
+    Args:
+        test: the images of the split in use: path, cluster.
+    """
+    # Imported here: it takes a second, where nothing else needs it.
+    from statsmodels.stats.proportion import proportion_confint
+
+    number = observations(test).nunique()
+    low, high = proportion_confint(0.9 * number, number, method="wilson")
+    if high - low <= WIDEST_INTERVAL:
+        return ""
+    return (
+        f"the test split has {number} independent observations ({len(test)} images): at an "
+        f"accuracy of 0.9, its 95% interval would reach from {low:.2f} to {high:.2f}"
+    )
 
 
 def _some(numbers: dict[str, int]) -> str:

@@ -41,6 +41,10 @@ class AuditParams(Schema):
     short_cut_limit: float = Field(
         ge=0.5, le=1, description="balanced accuracy, 0.5 to 1, above which it is a finding"
     )
+    leave_slice_out: Level = Field(
+        description="what a small classifier learns of some slices that does not hold for another"
+    )
+    small_test: Level = Field(description="a test split that is too small to show anything")
 
 
 class SourceParams(Schema):

@@ -6,9 +6,10 @@ from typing import Any
 
 import imagehash
 import numpy as np
-from PIL import Image
+import pytest
+from PIL import Image, ImageOps
 
-from stages.images.fingerprint import Fingerprint, fingerprint
+from stages.images.fingerprint import Fingerprint, fingerprint, fingerprints, without_border
 from stages.images.schema import DecodeParams
 from tests.helpers import default_block, png
 
@@ -56,7 +57,75 @@ def test_of_metadata() -> None:
     assert (tagged.metadata_entries, tagged.metadata_bytes) == (3, len(exif.tobytes()))
 
 
+def pictures() -> list[Image.Image]:
+    """Return soft pictures of several sizes, and pictures of noise, flat and even."""
+    random = np.random.default_rng(0)
+    soft = [
+        Image.fromarray(random.integers(0, 256, (9, 7, 3)).astype(np.uint8)).resize(size)
+        for size in ((32, 32), (47, 30), (200, 150), (333, 500), (1, 1), (3, 90))
+        for _ in range(4)
+    ]
+    noise = [
+        Image.fromarray(random.integers(0, 256, (20, 30, 3)).astype(np.uint8)) for _ in range(4)
+    ]
+    stripes = np.zeros((32, 32, 3), np.uint8)
+    stripes[:, ::2] = 255
+    return [*soft, *noise, Image.fromarray(stripes), Image.new("RGB", (40, 40), "red")]
+
+
+def hashes_of(images: list[Image.Image]) -> list[tuple[int, int]]:
+    files = [("", png(np.asarray(image))) for image in images]
+    found = fingerprints(files, default_block("decode", DecodeParams))
+    return [(one.perceptual_hash, one.mirrored_hash) for _, one in found]
+
+
+def by_imagehash(image: Image.Image) -> int:
+    return int(str(imagehash.phash(image)), 16)
+
+
 def test_the_perceptual_hash_is_imagehashs() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
-    expected = imagehash.phash(Image.fromarray(pixels))
-    assert f"{of(png(pixels)).perceptual_hash:016x}" == str(expected)
+    images = pictures()
+    expected = [by_imagehash(image) for image in images]
+    assert [straight for straight, _ in hashes_of(images)] == expected
+
+
+def test_the_mirrored_hash_is_that_of_the_mirror_image() -> None:
+    images = pictures()[:-2]  # those that are their own mirror image have no odd frequencies
+    for image, (_, mirrored) in zip(images, hashes_of(images), strict=True):
+        bits = (mirrored ^ by_imagehash(ImageOps.mirror(image))).bit_count()
+        assert bits <= (0 if image.size == (32, 32) else 2)
+
+
+def test_a_border_changes_no_hash_and_a_wider_one_does() -> None:
+    image = pictures()[8]
+    (plain,) = hashes_of([image])
+    for colour in ("white", "black", "grey"):
+        bordered = ImageOps.expand(image, (4, 3), colour)
+        assert hashes_of([bordered]) == [plain]
+        buffer = io.BytesIO()
+        bordered.save(buffer, "JPEG", quality=90)
+        assert (of(buffer.getvalue()).perceptual_hash ^ plain[0]).bit_count() <= 4
+    assert hashes_of([ImageOps.expand(image, 20, "white")]) != [plain]
+
+
+def test_at_most_two_percent_are_cut_off_and_nothing_of_small_images() -> None:
+    flat = np.zeros((49, 300, 3), np.uint8)
+    assert without_border(flat) == (0, 0, 300, 49)
+    flat = np.zeros((101, 301, 3), np.uint8)
+    assert without_border(flat) == (7, 3, 294, 98)
+    flat[::2, ::2, 1] = 33
+    assert without_border(flat) == (0, 0, 301, 101)
+    flat[::2, ::2, 1] = 32
+    assert without_border(flat) == (7, 3, 294, 98)
+
+
+def test_a_batch_gives_what_each_file_gives_alone() -> None:
+    files = [(str(number), png(np.asarray(image))) for number, image in enumerate(pictures())]
+    files.insert(3, ("broken", b"no image"))
+    found = fingerprints(files, default_block("decode", DecodeParams))
+    assert [name for name, _ in found] == [name for name, _ in files]
+    assert found[3][1].status.startswith("unreadable: ")
+    for (_, data), (_, one) in zip(files, found, strict=True):
+        alone = of(data)
+        assert one.features == pytest.approx(alone.features, rel=1e-4, abs=1e-4)
+        assert one._replace(features=()) == alone._replace(features=())

@@ -14,7 +14,7 @@ from PIL import Image
 from stages.report.data_page import Shown, data_page, data_pictures
 from tests.helpers import REPOSITORY, edit_params, run_stage, write_zip
 from tests.stages.images.test_metadata import BAD as BAD_METADATA
-from tests.stages.source.test_audit import leaking_data_set
+from tests.stages.source.test_audit import LEVELS, leaking_data_set
 
 
 class Data:
@@ -62,7 +62,7 @@ def pixels(picture: bytes) -> np.ndarray:
 
 def test_every_finding_is_told(workspace: Path) -> None:
     data = Data(workspace, {}, {})
-    assert len(data.audit["findings"]) == 2
+    assert len(data.audit["findings"]) == 4
     for finding in data.audit["findings"]:
         assert finding["message"] in data.page
     assert "| `train/REAL/copy` | `test/REAL/000` |" in data.page, "the copy by pixels"
@@ -76,10 +76,21 @@ def test_bad_metadata_is_told_where_there_is_any(workspace: Path) -> None:
 
 
 def test_what_was_not_looked_for_is_not_called_clean(workspace: Path) -> None:
-    names = ("exact_duplicates", "conflicting_labels", "near_duplicates", "short_cuts")
+    names = [name for name, level in LEVELS.items() if level == "warn"]
     data = Data(workspace, {f"source.audit.{name}": "off" for name in names}, {})
     assert "## Findings\n\nNone." in data.page
-    assert data.page.count("Not looked for.") == 2
+    assert data.page.count("Not looked for.") == 3
+
+
+def test_slices_that_were_left_out_have_a_table(workspace: Path) -> None:
+    data = Data(workspace, {}, {})
+    assert "## Leave one slice out\n\nNot possible: the findings say why." in data.page
+    data.audit["leave_slice_out"] = [
+        {"slice": "a|b", "label": "REAL", "images": 43}
+        | {"accuracy_random": 0.9111, "accuracy_left_out": 0.0299}
+    ]
+    page = data_page("data.zip", data.audit, data.shown)
+    assert r"| `a\|b` | REAL | 43 | 0.911 | 0.030 |" in page
 
 
 @pytest.mark.parametrize(("number", "end"), [(3, ""), (25, "and 5 more, in data/manifest.csv")])

@@ -15,7 +15,7 @@ from PIL import Image, ImageFilter, ImageOps
 from stages.common.command import InputError
 from stages.common.params import validate
 from stages.images.near_copies import near_pairs
-from stages.source.audit import Audit, audit, near_duplicates
+from stages.source.audit import Audit, audit, near_duplicates, small_test
 from stages.source.schema import AuditParams
 from tests.helpers import (
     REPOSITORY,
@@ -39,6 +39,8 @@ LEVELS = {
     "shared_groups": "warn",
     "short_cuts": "warn",
     "short_cut_limit": 0.7,
+    "leave_slice_out": "warn",
+    "small_test": "warn",
 }
 
 
@@ -176,7 +178,7 @@ def test_equal_images_are_no_near_duplicates(tmp_path: Path) -> None:
 
 def test_a_data_set_without_short_cuts_has_none(tmp_path: Path) -> None:
     result = audit_of(write_zip(tmp_path / "data.zip", scenes()))
-    assert result.findings == []
+    assert set(messages(result)) == {"small_test", "not_checked"}
     by_hand = ["size", "format", "JPEG tables", "metadata", "mean colour", "file size"]
     assert list(result.numbers["short_cuts"]) == [*by_hand, "all of these"]
     assert result.numbers["short_cuts"]["size"] == 0.5
@@ -236,8 +238,18 @@ def test_few_groups_of_many_images_tell_of_short_cuts(tmp_path: Path) -> None:
 
 
 def test_few_images_tell_nothing_of_short_cuts(tmp_path: Path) -> None:
-    files = small_data_set({"train": 6, "validation": 3, "test": 4})
-    assert audit_of(write_zip(tmp_path / "data.zip", files)).numbers["short_cuts"] == {}
+    """And the audit says so: format alone tells these apart, and nothing else would warn."""
+    files = {f"real/{number}": file_of(scene(number), "JPEG") for number in range(15)}
+    files |= {f"fake/{number}": file_of(scene(100 + number)) for number in range(15)}
+    result = audit_of(write_zip(tmp_path / "data.zip", files))
+    assert result.numbers["short_cuts"] == {}
+    assert messages(result)["not_checked"] == (
+        "short cuts: 15 images a label are too few (25 needed); "
+        "leave one slice out: the images have no slices"
+    )
+    assert result.findings[-1].level == "warn"
+    off = audit_of(tmp_path / "data.zip", {"short_cuts": "off", "leave_slice_out": "off"})
+    assert "not_checked" not in messages(off), "what a person switched off is no finding"
 
 
 def test_groups_in_two_splits_are_found(tmp_path: Path) -> None:
@@ -266,10 +278,30 @@ def test_what_is_off_is_not_looked_for(tmp_path: Path) -> None:
     files["train/FAKE/copy"] = files["test/REAL/000"]
     path = write_zip(tmp_path / "data.zip", files)
     assert set(messages(audit_of(path))) >= {"exact_duplicates", "conflicting_labels", "short_cuts"}
-    off = ("exact_duplicates", "conflicting_labels", "near_duplicates", "short_cuts")
+    off = [name for name, level in LEVELS.items() if level == "warn"]
     result = audit_of(path, dict.fromkeys(off, "off"))
     assert result.findings == []
-    assert not {"near_duplicates", "short_cuts"} & set(result.numbers)
+    assert not {"near_duplicates", "short_cuts", "leave_slice_out"} & set(result.numbers)
+
+
+def test_a_test_split_that_shows_nothing_is_found() -> None:
+    """By Wilson's formula, with z = 1.95996: of 36 of 40 right, 0.7695 to 0.9604."""
+    test = pd.DataFrame({"path": [str(number) for number in range(60)], "cluster": ""})
+    test.loc[:39, "cluster"] = [f"scene {number // 2}" for number in range(40)]
+    assert small_test(test) == (
+        "the test split has 40 independent observations (60 images): at an accuracy of 0.9, its "
+        "95% interval would reach from 0.77 to 0.96"
+    )
+
+    def of(number: int) -> str:
+        return small_test(pd.DataFrame({"path": map(str, range(number)), "cluster": ""}))
+
+    n, z2 = next(n for n in range(10, 1000) if not of(n)), 1.959964**2
+    assert width(n, z2) <= 0.1 < width(n - 1, z2)
+
+
+def width(n: int, z2: float) -> float:
+    return 2 / (1 + z2 / n) * (z2 * 0.9 * 0.1 / n + z2**2 / (4 * n**2)) ** 0.5
 
 
 def leaking_data_set() -> dict[str, bytes]:
@@ -305,7 +337,7 @@ def test_a_warning_is_printed_and_in_the_report(
     warnings = [line for line in capsys.readouterr().err.splitlines() if "warning: " in line]
     report = json.loads((leaking / "reports/data.json").read_text())
     names = [finding["name"] for finding in report["findings"]]
-    assert names == ["exact_duplicates", "near_duplicates"]
+    assert names == ["exact_duplicates", "near_duplicates", "small_test", "not_checked"]
     for finding, warning in zip(report["findings"], warnings, strict=True):
         assert finding["message"] in warning
     assert report["duplicates"]["train_in_test"] == 1

@@ -492,7 +492,7 @@ def test_the_studys_archive(cifake_800: Path) -> None:
         "test": 1000,
     }
     row = dropped.set_index("path").loc["validation/REAL/0004 (9).jpg/0004 (9).jpg"]
-    assert (row["split"], row["label"], row["group"]) == ("validation", "REAL", "ship")
+    assert (row["split"], row["label"], row["slice"]) == ("validation", "REAL", "ship")
 
 
 @pytest.mark.slow

@@ -52,7 +52,6 @@ def fit(folder: Path, chosen: ModelConfig, epochs: int = 0, kept: str = "kept") 
 
 
 OPTIMIZERS: dict[str, dict[str, Any]] = {
-    "adam": {},
     "sgd with a schedule": {
         "optimizer": "sgd", "momentum": 0.9, "schedule": "cosine", "warmup_epochs": 1.0,
     },
@@ -69,7 +68,7 @@ def chosen(request: pytest.FixtureRequest) -> Iterator[ModelConfig]:
 
 @pytest.mark.parametrize(
     ("chosen", "epochs"),
-    [("adam", 1), ("sgd with a schedule", 3), ("mixed precision", 1)],
+    [("sgd with a schedule", 3), ("mixed precision", 1)],
     indirect=["chosen"],
 )
 def test_what_was_killed_ends_as_what_was_not(
@@ -124,17 +123,20 @@ def test_nothing_else_goes_on_from_it(
         np.testing.assert_array_equal(weight.numpy(), value)
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "half", "no HDF5"])
-def test_a_state_that_cannot_be_read_is_none(tmp_path: Path, damage: str) -> None:
+def test_a_state_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     chosen = config(**CHANGES)
     with pytest.raises(KilledError):
         fit(tmp_path, chosen, epochs=1)
     path = tmp_path / "kept.h5"
     whole = path.read_bytes()
-    parts = {"empty": b"", "half": whole[: len(whole) // 2], "no HDF5": b"x" * len(whole)}
-    path.write_bytes(parts[damage]) if damage in parts else path.unlink()
+    model = CNNModel(chosen, (32, 32, 3))._compiled(steps=3)
     checkpoint = Checkpoint(path, origin(chosen, TRAIN, VALIDATION), tmp_path / "curves.csv")
-    assert checkpoint.restore(CNNModel(chosen, (32, 32, 3))._compiled(steps=3)) == 0
+    assert checkpoint.restore(model) == 1
+    for damaged in (b"", whole[: len(whole) // 2], b"x" * len(whole)):
+        path.write_bytes(damaged)
+        assert checkpoint.restore(model) == 0
+    path.unlink(missing_ok=True)
+    assert checkpoint.restore(model) == 0
 
 
 def test_a_broken_state_is_not_kept(tmp_path: Path) -> None:

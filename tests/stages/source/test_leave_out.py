@@ -1,0 +1,109 @@
+"""leave_out: a data set that tells slices apart is found, one with random slices is not."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.source.leave_out import leave_slices_out, much_worse
+
+SUBJECTS = ("animals", "cities", "food")
+GENERATORS = ("one", "two", "three")
+
+
+def images(seed: int, signal: float, subject: float, each: int = 40) -> pd.DataFrame:
+    """Return images of three slices a label, with noise in all features but these.
+
+    Args:
+        signal: by how much the first feature tells the labels apart, in standard deviations.
+        subject: by how much each slice differs in features of its own.
+    """
+    random = np.random.default_rng(seed)
+    rows = []
+    for label, slices in (("REAL", SUBJECTS), ("FAKE", GENERATORS)):
+        for number, name in enumerate(slices):
+            features = random.normal(size=(each, 8))
+            features[:, 0] += signal * (label == "FAKE")
+            features[:, 1 + number] += subject * (1 if label == "FAKE" else -1)
+            rows += [(label, name, tuple(row)) for row in features.tolist()]
+    table = pd.DataFrame(rows, columns=["label", "slice", "features"])
+    return table.assign(path=table.index.astype(str), cluster="")
+
+
+def test_what_only_tells_slices_apart_is_found_and_said_in_words() -> None:
+    table = leave_slices_out(images(0, signal=0, subject=4), seed=1).table
+    assert table[["slice", "label", "images"]].to_numpy().tolist() == [
+        *(["animals", "REAL", 40], ["cities", "REAL", 40], ["food", "REAL", 40]),
+        *(["one", "FAKE", 40], ["three", "FAKE", 40], ["two", "FAKE", 40]),
+    ]
+    assert table["accuracy_random"].min() > 0.9
+    assert table["accuracy_left_out"].max() < 0.8
+    text = much_worse(table)
+    assert "of a slice that it has seen others of, and about 0." in text
+    assert text.endswith("not cameras from generators; see source.hold_out")
+
+
+def test_what_tells_the_labels_apart_in_every_slice_is_no_finding() -> None:
+    table = leave_slices_out(images(0, signal=4, subject=0), seed=1).table
+    assert table["accuracy_left_out"].min() > 0.85
+    assert much_worse(table) == ""
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_slices_are_no_finding(seed: int) -> None:
+    found = images(seed, signal=1, subject=3)
+    random = np.random.default_rng(seed)
+    found["slice"] = found.groupby("label")["slice"].transform(random.permutation)
+    assert much_worse(leave_slices_out(found, seed=1).table) == ""
+
+
+def test_the_finding_is_that_of_the_t_test_by_hand() -> None:
+    """Falls 0.3, 0.1, 0.2, 0: mean 0.15, standard deviation 0.1291, t = 2.32, p = 0.051."""
+    table = pd.DataFrame(
+        {
+            "slice": list("abcd"),
+            "label": ["REAL", "REAL", "FAKE", "FAKE"],
+            "images": 20,
+            "accuracy_random": 0.9,
+            "accuracy_left_out": [0.6, 0.8, 0.7, 0.9],
+        }
+    )
+    assert much_worse(table) == ""
+    table.loc[3, "accuracy_left_out"] = 0.89  # p = 0.044
+    assert "0.90 of the REAL images" in much_worse(table)
+    assert "(worst: a, 0.60)" in much_worse(table)
+
+
+def test_near_copies_of_a_slice_are_left_out_with_it() -> None:
+    found = images(0, signal=0, subject=4)
+    copies = found[found["slice"] == "animals"].assign(slice="cities")
+    copies["path"] = "copy of " + copies["path"]
+    both = pd.concat([found, copies], ignore_index=True)
+    apart = leave_slices_out(both, seed=1).table
+    both["cluster"] = both["path"].str.removeprefix("copy of ")
+    together = leave_slices_out(both, seed=1).table
+    assert apart["accuracy_left_out"][0] > 0.9 > together["accuracy_left_out"][0]
+
+
+def test_it_says_what_it_cannot_do() -> None:
+    found = images(0, signal=1, subject=1)
+    assert leave_slices_out(found.assign(slice=""), 1).not_checked == ["the images have no slices"]
+    found.loc[found["slice"].isin(["animals", "cities"]), "slice"] = ""
+    left_out = leave_slices_out(found, 1)
+    assert left_out.not_checked == ["slices of REAL with 20 images or more: 1 (2 needed)"]
+    assert set(left_out.table["label"]) == {"FAKE"}
+    left_out = leave_slices_out(images(0, 1, 1).assign(cluster="one scene"), 1)
+    assert left_out.table.empty
+    assert left_out.not_checked == ["a label has fewer than 5 independent observations"]
+
+
+def test_of_many_images_some_are_drawn_by_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = images(0, signal=1, subject=1, each=100)
+    whole = leave_slices_out(found, 1).table
+    monkeypatch.setattr("stages.source.leave_out.MOST_IMAGES", 240)
+    first, again, other = (leave_slices_out(found, seed).table for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first, again)
+    assert (first["images"] == 100).all()
+    # 240 / (6 slices + 2 for the rest) = 30 of each.
+    assert first["accuracy_left_out"].mul(30).round(2).mod(1).eq(0).all()
+    assert not first.equals(other)
+    assert not first.equals(whole)
