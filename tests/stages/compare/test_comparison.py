@@ -8,7 +8,6 @@ import pytest
 
 from stages.compare.comparison import compare_models, compare_runs, models_of
 from stages.compare.verdicts import in_words
-from stages.evaluate import statistics
 
 
 def right(images: int, *ranges: tuple[int, int]) -> np.ndarray:
@@ -18,13 +17,16 @@ def right(images: int, *ranges: tuple[int, int]) -> np.ndarray:
 
 
 def compared(
-    correct: dict[str, np.ndarray], models: dict[str, str] | None = None
+    correct: dict[str, np.ndarray],
+    models: dict[str, str] | None = None,
+    clusters: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables of runs and of models; each variant is a model, but for those named."""
     table = pd.DataFrame(correct)
     names = {variant: variant for variant in correct} | (models or {})
-    of_models = compare_models(table, names)
-    return compare_runs(table, names, of_models), of_models
+    clusters = np.arange(len(table)) if clusters is None else clusters
+    of_models = compare_models(table, clusters, names)
+    return compare_runs(table, clusters, names, of_models), of_models
 
 
 def test_variants_that_differ_in_the_seed_alone_are_one_model() -> None:
@@ -174,7 +176,7 @@ def test_one_image_more_is_no_evidence_however_many_seeds_agree() -> None:
     wide, wide_models = seeds_of("wide", 121, 121, 121)
     runs, of_models = compared(baseline | wide, models | wide_models)
     assert of_models["p_value"]["wide"] == 0
-    assert of_models["difference_low"]["wide"] == 0
+    assert of_models["difference_low"]["wide"] < 0
     assert of_models["verdict"]["wide"] == "no evidence"
     assert runs["verdict"]["wide"] == "no evidence"
 
@@ -208,10 +210,8 @@ def test_models_are_a_family_too() -> None:
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_five_models_that_guess_are_told_apart_in_at_most_5_of_100_draws(
-    seeds: int, monkeypatch: pytest.MonkeyPatch
+    seeds: int,
 ) -> None:
-    # Fewer samples than 9,999 are as right on average, and 20 times as quick.
-    monkeypatch.setattr(statistics, "RESAMPLES", 499)
     # statsmodels looks for garbage in every call; what is there by now need not be looked at.
     gc.freeze()
     random = np.random.default_rng(0)
