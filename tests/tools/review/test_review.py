@@ -26,6 +26,7 @@ def predictions(p_fake: list[float], labels: str, threshold: float = 0.5) -> pd.
         {
             "path": [f"{number}.png" for number in range(len(p_fake))],
             "label": ["FAKE" if label == "F" else "REAL" for label in labels],
+            "cluster": "",
             "p_fake": p_fake,
             "verdict": ["FAKE" if p >= threshold else "REAL" for p in p_fake],
         }
@@ -118,10 +119,10 @@ def test_verdicts_on_accuracy_are_of_paired_tests() -> None:
     assert dict(table["difference"]) == {"up": 1, "shift": 0, "same": 0}
     assert (table.loc["up", "low"], table.loc["up", "high"]) == (1, 1)
     assert list(table["low"])[1] < 0 < list(table["high"])[1]
-    assert list(table["p_adjusted"].dropna()) == [2 * 2 / 2**8, 1]
+    assert list(table["p_adjusted"].dropna()) == pytest.approx([2 * 2 / 2**8, 1])
     down = review.compare_accuracies({"down": revisions.pair(old, new, "down")})
     assert list(down["verdict"]) == ["worse"]
-    assert list(down["p_adjusted"]) == [2 / 2**8]
+    assert list(down["p_adjusted"]) == pytest.approx([2 / 2**8])
 
 
 def test_other_probabilities_with_the_same_accuracy_are_no_evidence() -> None:
@@ -140,6 +141,7 @@ def test_images_are_paired_by_their_path() -> None:
     assert rows.to_dict("list") == {
         "path": ["0.png", "1.png"],
         "label": ["FAKE", "REAL"],
+        "cluster": ["", ""],
         "p_fake": [0.9, 0.1],
         "verdict": ["FAKE", "REAL"],
         "p_fake_old": [0.2, 0.3],
