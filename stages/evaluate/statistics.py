@@ -81,10 +81,9 @@ def _mean_and_half(values: np.ndarray, clusters: np.ndarray) -> tuple[float, flo
 def accuracy_interval(correct: np.ndarray, clusters: np.ndarray) -> Interval:
     """Return the share of `correct` with its 95% interval, which is symmetric in log-odds.
 
-    Korn and Graubard, Confidence intervals for proportions with small expected number of positive
-    counts estimated from survey data, 1998. Where all or none are correct there is no variance:
-    the interval is then the exact one of Clopper and Pearson, The use of confidence or fiducial
-    limits, 1934, for as many trials as there are clusters.
+    Lumley, Complex surveys, 2010, as svyciprop(method="xlogit") of R's `survey`. Where all or none
+    are correct there is no variance: the interval is then the exact one of Clopper and Pearson, The
+    use of confidence or fiducial limits, 1934, for as many trials as there are clusters.
 
     Args:
         correct: bool, [N], one a test image.

@@ -90,6 +90,17 @@ def test_better_worse_and_neither_are_told_by_the_images() -> None:
     )
 
 
+def test_images_of_one_cluster_count_once() -> None:
+    """The 30 images that only `more` gets right are of 3 clusters: luck in 2 of 8 cases."""
+    runs, of_models = compared(PLANTED, clusters=np.arange(200) // 10)
+    assert runs["p_value"]["more"] == pytest.approx(2 / 2**3)
+    assert runs["verdict"]["more"] == "no evidence"
+    # Three of 20 clusters differ by 10 images of 10, and t with 19 degrees is 2.093.
+    half = 2.0930 * (20 / 19 * (3 * 8.5**2 + 17 * 1.5**2)) ** 0.5 / 200
+    for table in (runs, of_models):
+        assert table["difference_low"]["more"] == pytest.approx(0.15 - half, abs=1e-5)
+
+
 def test_a_difference_counts_among_all_that_were_looked_at() -> None:
     """McNemar with 3 and 12 images: 2 (1 + 15 + 105 + 455) / 2**15, which is 0.0352."""
     base = right(200, (0, 112))
