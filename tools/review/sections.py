@@ -29,6 +29,8 @@ METRICS = {
     "brier_score_calibrated": "Brier score",
     "accuracy_perturbed": "perturbed",
 }
+Rises = Mapping[tuple[str, str], Interval]
+"""By how much a metric of a variant rose, by variant and metric."""
 DATA = ("source", "decode", "preprocess")
 MODELS = ("train", "variants")
 
@@ -105,9 +107,7 @@ def compare_accuracies(paired: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def compare_metrics(
-    old: Revision, new: Revision, paired: Mapping[str, pd.DataFrame]
-) -> dict[tuple[str, str], Interval]:
+def compare_metrics(old: Revision, new: Revision, paired: Mapping[str, pd.DataFrame]) -> Rises:
     """Return the rise, with its interval, of each variant's metrics that predictions tell.
 
     Args:
@@ -126,7 +126,7 @@ def opening(
     old: Revision,
     new: Revision,
     verdicts: Mapping[str, str],
-    rises: Mapping[tuple[str, str], Interval],
+    rises: Rises,
     at_threshold: pd.DataFrame,
 ) -> str:
     """Return the outcome in words, each sentence with the metric that it is about.
@@ -136,40 +136,36 @@ def opening(
         rises: what `compare_metrics` returned.
         at_threshold: what `verdict_tests` returned.
     """
-    accuracy = {
-        "better in": _with(verdicts, BETTER),
-        "worse in": _with(verdicts, WORSE),
-        "no evidence of a difference in": _with(verdicts, NO_EVIDENCE),
+    words = {
+        "better in": BETTER,
+        "worse in": WORSE,
+        "no evidence of a difference in": NO_EVIDENCE,
     }
-    others = [
-        f"{METRICS[metric]} of {variant}, {'up' if rise.mean > 0 else 'down'} by "
-        f"{abs(rise.mean):.3f}"
-        for (variant, metric), rise in rises.items()
-        if metric != "accuracy" and (rise.low > 0 or rise.high < 0)
+    accuracy = [
+        f"{start} {', '.join(names)}"
+        for start, word in words.items()
+        if (names := _with(verdicts, word))
     ]
-    of_verdicts = [
-        f"more often {'right' if row['right'] > row['wrong'] else 'wrong'} in {row['variant']} "
-        f"(p {'' if row['p'] < 0.001 else '= '}{p_in_words(row['p'])})"
-        for row in at_threshold.to_dict("records")
-        if row["p"] < SIGNIFICANCE
-    ]
-    found = {
-        "Accuracy at p_fake 0.5": [
-            f"{word} {', '.join(names)}" for word, names in accuracy.items() if names
-        ],
-        "Verdicts at the model's own threshold": of_verdicts,
-        "Other metrics whose interval leaves out 0": others,
-    }
     parts = {
+        "Accuracy at p_fake 0.5": ["; ".join(accuracy)] * bool(accuracy),
+        "Verdicts at the model's own threshold": [
+            f"more often {'right' if row['right'] > row['wrong'] else 'wrong'} in {row['variant']} "
+            f"(p {'' if row['p'] < 0.001 else '= '}{p_in_words(row['p'])})"
+            for row in at_threshold.to_dict("records")
+            if row["p"] < SIGNIFICANCE
+        ],
+        "Other metrics whose interval leaves out 0": [
+            f"{METRICS[metric]} of {variant} ({'up' if rise.mean > 0 else 'down'} by "
+            f"{abs(rise.mean):.3f})"
+            for (variant, metric), rise in rises.items()
+            if metric != "accuracy" and (rise.low > 0 or rise.high < 0)
+        ],
         "Unchanged": _with(verdicts, UNCHANGED),
         "Not tested": _with(verdicts, NOT_TESTED),
         "Added": [variant for variant in new.configs if variant not in old.configs],
         "Removed": [variant for variant in old.configs if variant not in new.configs],
     }
-    sentences = {name: "; ".join(found[name]) for name in found} | {
-        word: ", ".join(names) for word, names in parts.items()
-    }
-    return " ".join(f"{name}: {what}." for name, what in sentences.items() if what)
+    return " ".join(f"{what}: {', '.join(names)}." for what, names in parts.items() if names)
 
 
 def _with(verdicts: Mapping[str, str], word: str) -> list[str]:
@@ -205,7 +201,7 @@ def _yaml(value: Any) -> str:
 def metrics_section(
     old: Revision,
     new: Revision,
-    rises: Mapping[tuple[str, str], Interval],
+    rises: Rises,
     accuracies: pd.DataFrame,
     verdicts: Mapping[str, str],
 ) -> list[str]:
@@ -254,13 +250,7 @@ ACCURACY_NOTE = (
 )
 
 
-def _values(
-    old: Revision,
-    new: Revision,
-    variant: str,
-    metric: str,
-    rises: Mapping[tuple[str, str], Interval],
-) -> list[str]:
+def _values(old: Revision, new: Revision, variant: str, metric: str, rises: Rises) -> list[str]:
     """Return the cells of the old and the new value, and of their difference."""
     before, after = (side.metrics.get(variant, {}).get(metric) for side in (old, new))
     cells = ["none" if value is None else f"{value:.3f}" for value in (before, after)]

@@ -73,8 +73,6 @@ def test_clusters_are_those_of_the_images_and_an_image_may_stand_alone() -> None
     both = predictions(base=[0.9, 0.1, 0.9], wide=[0.9, 0.1, 0.9])
     assert clusters_of(both, is_right(both).index).tolist() == ["7", "b", "7"]
     assert clusters_of(both, pd.Index(["b", "c"])).tolist() == ["b", "7"]
-    with pytest.raises(InputError, match="data/predictions: of unlike clusters; run `dvc repro"):
-        clusters_of(both.assign(cluster=list("aabbcc")), pd.Index(["a"]))
 
 
 def test_names_of_clusters_are_texts(workspace: Path) -> None:

@@ -176,18 +176,18 @@ def test_the_sign_flip_test_is_the_share_of_all_ways_to_give_signs() -> None:
 
 
 def test_models_that_guess_are_told_apart_by_clusters_in_at_most_7_percent_of_draws() -> None:
-    """Each guesses once a cluster of 1 to 20 images; counted by image, they often differ."""
+    """Each guesses once a cluster of 1 to 8 images; counted by image, they often differ."""
     random = np.random.default_rng(0)
     told_apart, by_image = 0, 0
     for draw in range(1000):
-        clusters = np.repeat(np.arange(40), random.integers(1, 21, 40))
+        clusters = np.repeat(np.arange(40), random.integers(1, 9, 40))
         model, baseline = random.random((2, 40)) < 0.5
         correct = model[clusters], baseline[clusters]
         told_apart += sign_flip_test(*correct, clusters) < 0.05
         if draw < 100:
             by_image += sign_flip_test(*correct, np.arange(len(clusters))) < 0.05
     assert 20 <= told_apart <= 70
-    assert by_image > 40
+    assert by_image > 20
 
 
 def test_holm_by_hand() -> None:

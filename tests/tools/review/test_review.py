@@ -400,11 +400,11 @@ def test_the_opening_names_each_metric_it_speaks_of(
     assert text.splitlines()[2] == (
         "Accuracy at p_fake 0.5: no evidence of a difference in base. Verdicts at the model's own "
         "threshold: more often right in base (p < 0.001). Other metrics whose interval leaves out "
-        f"0: ROC AUC of base, up by 1.000. {LOCK}"
+        f"0: ROC AUC of base (up by 1.000). {LOCK}"
     )
     back = review.review(new._replace(name="main"), old._replace(name="workspace"), LOCK, tmp_path)
     assert "more often wrong in base (p < 0.001)" in back
-    assert "ROC AUC of base, down by 1.000" in back
+    assert "ROC AUC of base (down by 1.000)" in back
 
 
 def test_metrics_of_validation_stand_first_where_there_are_any() -> None:
