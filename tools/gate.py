@@ -2,9 +2,9 @@
 
 The block `gate` of params.yaml names the metrics, of metrics/ and metrics/robustness/, or of an
 external set (`accuracy_on_<set>`), and the largest fall allowed of each; of loss, Brier score, ECE
-and accuracy_lost, a rise is the fall. `beyond_interval`: no fall whose 95% paired bootstrap
-interval leaves out 0; for accuracy, roc_auc, average_precision and brier_score_calibrated, which
-come from the predictions alone. In a fresh clone, this fetches what that takes of the workspace:
+and accuracy_lost, a rise is the fall. `beyond_interval`: no fall whose 95% paired interval
+leaves out 0; for accuracy, roc_auc, average_precision and brier_score_calibrated, which come from
+the predictions alone. In a fresh clone, this fetches what that takes of the workspace:
 
     dvc pull data/manifest.csv evaluate
 

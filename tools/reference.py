@@ -49,8 +49,7 @@ none. `test` is the name of the own test split.
 
 Read by `python -m tools.gate`, no stage. A metric of `metrics/` or `metrics/robustness/`, or of an
 external set (`accuracy_on_<set>`), and how far it may fall against the main branch: a number from 0
-on, or `beyond_interval`, which refuses a fall whose paired 95% interval over the test images leaves
-out 0.
+on, or `beyond_interval`, which refuses a fall whose paired 95% interval leaves out 0.
 """
 
 

@@ -18,7 +18,7 @@ from stages.common.files import naming, replacing
 from stages.common.params import read_block, read_value, read_yaml
 from stages.compare import curves, figures
 from stages.compare.comparison import compare_models, compare_runs, models_of
-from stages.compare.results import is_right, read_metrics, read_sets, read_tables
+from stages.compare.results import clusters_of, is_right, read_metrics, read_sets, read_tables
 from stages.compare.schema import CompareParams
 from stages.compare.summary import describe_changes, to_json, to_markdown
 from stages.evaluate.gallery import read_gallery
@@ -43,10 +43,11 @@ def main() -> None:
     predictions = read_tables(variants, Path("data/predictions"))
     models = models_of(configs, baseline)
     correct = is_right(predictions)
-    of_models = compare_models(correct, models)
-    runs = compare_runs(correct, models, of_models)
+    clusters = clusters_of(predictions, correct.index)
+    of_models = compare_models(correct, clusters, models)
+    runs = compare_runs(correct, clusters, models, of_models)
     changes = describe_changes(configs, baseline)
-    numbers = to_json(len(correct), changes, metrics, robustness, sets, runs, of_models)
+    numbers = to_json(clusters, changes, metrics, robustness, sets, runs, of_models)
     markdown = to_markdown(json.loads(numbers))
 
     tables = {

@@ -1,8 +1,9 @@
 """Which variants do better than the baseline, worse, or cannot be told from it.
 
-Two kinds of luck are looked at. That of the test images: another thousand would give another
-accuracy, so variants are compared image by image. That of the seed: another one would give another
-network, so variants that differ in nothing but `seed` count as one model, trained several times.
+Two kinds of luck are looked at. That of the test images: others would give another accuracy, so
+variants are compared image by image, and the images of one cluster count once. That of the seed:
+another one would give another network, so variants that differ in nothing but `seed` count as one
+model, trained several times.
 """
 
 import json
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from stages.compare.verdicts import BASELINE, BETTER, NO_EVIDENCE, OTHER_SEED, WORSE
-from stages.evaluate.statistics import SIGNIFICANCE, holm, mcnemar_exact, mean_interval, seed_test
+from stages.evaluate.statistics import SIGNIFICANCE, holm, mean_interval, seed_test, sign_flip_test
 
 
 def models_of(configs: Mapping[str, Mapping[str, Any]], baseline: str) -> dict[str, str]:
@@ -32,17 +33,20 @@ def models_of(configs: Mapping[str, Mapping[str, Any]], baseline: str) -> dict[s
     return {variant: names[variant] for variant in configs}
 
 
-def compare_models(correct: pd.DataFrame, models: Mapping[str, str]) -> pd.DataFrame:
+def compare_models(
+    correct: pd.DataFrame, clusters: np.ndarray, models: Mapping[str, str]
+) -> pd.DataFrame:
     """Return one row a model: its runs, and what they say against those of the baseline.
 
-    `difference` is that of the mean accuracies, with a paired bootstrap interval over the test
-    images. `p_value` is of the t-test over seeds (null where each model has one run), `p_adjusted`
-    after Holm's correction over all models. The verdict is `better` or `worse` if both agree that
-    the difference is more than chance; it is null where nothing is known of the seeds.
+    `difference` is that of the mean accuracies, with a paired interval over the clusters
+    of test images. `p_value` is of the t-test over seeds (null where each model has one run),
+    `p_adjusted` after Holm's correction over all models. The verdict is `better` or `worse` if both
+    agree that the difference is more than chance; it is null where nothing is known of the seeds.
 
     Args:
         correct: whether a variant (column) is right about a test image (row). The first column is
             of the baseline.
+        clusters: the name of the cluster of each image: str, [N].
         models: each variant's model, see `models_of`.
     """
     baseline = models[str(correct.columns[0])]
@@ -55,7 +59,8 @@ def compare_models(correct: pd.DataFrame, models: Mapping[str, str]) -> pd.DataF
     rows = []
     for model, of_model in runs.items():
         accuracies = list(of_model.mean())
-        difference = mean_interval((of_model.mean(axis=1) - runs[baseline].mean(axis=1)).to_numpy())
+        rise = of_model.mean(axis=1) - runs[baseline].mean(axis=1)
+        difference = mean_interval(rise.to_numpy(), clusters)
         p_value = None if model == baseline else seed_test(accuracies, baseline_accuracies)
         rows.append(
             {
@@ -86,23 +91,28 @@ def compare_models(correct: pd.DataFrame, models: Mapping[str, str]) -> pd.DataF
 
 
 def compare_runs(
-    correct: pd.DataFrame, models: Mapping[str, str], of_models: pd.DataFrame
+    correct: pd.DataFrame,
+    clusters: np.ndarray,
+    models: Mapping[str, str],
+    of_models: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return one row a variant, one training run: its accuracy against the baseline's.
 
-    `difference` has a paired bootstrap interval; `p_value` is of McNemar's exact test,
-    `p_adjusted` after Holm's correction over the variants of other models than the baseline's.
+    `difference` has a paired interval; `p_value` is of the exact sign-flip test, `p_adjusted`
+    after Holm's correction over the variants of other models than the baseline's.
     The verdict is `better` or `worse` where that is below 0.05, unless several seeds of either
     model say that the difference may be one of seeds.
 
     Args:
-        correct, models: as for `compare_models`.
+        correct, clusters, models: as for `compare_models`.
         of_models: what that returned.
     """
     baseline = str(correct.columns[0])
     rows = []
     for variant in map(str, correct):
-        difference = mean_interval((correct[variant] * 1.0 - correct[baseline]).to_numpy())
+        difference = mean_interval(
+            (correct[variant] * 1.0 - correct[baseline]).to_numpy(), clusters
+        )
         other = models[variant] != models[baseline]
         rows.append(
             {
@@ -112,7 +122,9 @@ def compare_runs(
                 "difference": difference.mean,
                 "difference_low": difference.low,
                 "difference_high": difference.high,
-                "p_value": mcnemar_exact(correct[variant].to_numpy(), correct[baseline].to_numpy())
+                "p_value": sign_flip_test(
+                    correct[variant].to_numpy(), correct[baseline].to_numpy(), clusters
+                )
                 if other
                 else None,
             }

@@ -4,9 +4,11 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from stages.common.command import InputError
+from stages.common.manifest import TEXTS, observations
 
 
 def read_metrics(variants: list[str], folder: Path) -> pd.DataFrame:
@@ -50,7 +52,7 @@ def read_tables(variants: list[str], folder: Path) -> pd.DataFrame:
     for variant in variants:
         file = folder / f"{variant}.csv"
         _require(file)
-        tables[variant] = pd.read_csv(file)
+        tables[variant] = pd.read_csv(file, keep_default_na=False, dtype=TEXTS)
     return pd.concat(tables, names=["variant"]).reset_index("variant")
 
 
@@ -77,3 +79,9 @@ def is_right(predictions: pd.DataFrame) -> pd.DataFrame:
             "run `dvc repro evaluate`"
         )
     return table[predictions["variant"].unique()].astype(bool)
+
+
+def clusters_of(predictions: pd.DataFrame, images: pd.Index) -> np.ndarray:
+    """Return the name of the cluster (str, [N]) of each of the `images`, test images by path."""
+    rows = predictions.drop_duplicates("path")
+    return observations(rows).set_axis(rows["path"]).loc[images].to_numpy()

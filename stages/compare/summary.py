@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stages.compare.verdicts import in_words
@@ -61,7 +62,7 @@ def changes_in_words(changes: Mapping[str, Any]) -> str:
 
 
 def to_json(
-    images: int,
+    clusters: np.ndarray,
     changes: Mapping[str, Mapping[str, Any]],
     metrics: pd.DataFrame,
     robustness: pd.DataFrame,
@@ -72,11 +73,13 @@ def to_json(
     """Return all numbers of the comparison, by variant and by model, as JSON.
 
     Args:
+        clusters: the name of the cluster of each test image: str, [N].
         sets: of each variant, what was measured on each external data set; {} without any.
     """
     report = {
         "words": in_words(runs, of_models),
-        "test_images": images,
+        "test_images": len(clusters),
+        "test_observations": len(np.unique(clusters)),
         "variants": {
             variant: {
                 "differs_in": changes[variant],
@@ -128,8 +131,8 @@ def to_markdown(report: Mapping[str, Any]) -> str:
 MODELS_NOTE = (
     "Variants that differ in nothing but their seed are one model. Its accuracy is the mean of "
     "its runs, ± their standard deviation. p: Student's t-test over the seeds, after Holm's "
-    "correction. A model is called better or worse if p is below 0.05 and the interval over the "
-    "test images leaves out 0."
+    "correction. A model is called better or worse if p is below 0.05 and the interval leaves out "
+    "0."
 )
 
 
@@ -138,13 +141,15 @@ def runs_note(report: Mapping[str, Any]) -> str:
     unless = ", unless the seeds of its model or of the baseline's say that it may be theirs"
     return (
         f"Measured on the same {report['test_images']:,} test images; an image counts as FAKE from "
-        "a probability of 0.5 on. In brackets: 95% bootstrap intervals over the test images. p: "
-        "McNemar's exact test against the baseline, after Holm's correction; below 0.05 a variant "
-        f"is called better or worse{unless * has_seeds(report)}. Both take the images to be "
-        "independent, which several pictures of one scene are not. At its threshold: accuracy of "
-        "the verdicts at the threshold that was chosen on validation. ECE: expected calibration "
-        "error as trained → after temperature scaling on validation. Perturbed: mean accuracy on "
-        "the test images under every kind of perturbation."
+        "a probability of 0.5 on. In brackets: 95% intervals over "
+        f"{report['test_observations']:,} independent observations ({report['test_images']:,} "
+        "images): images of one cluster, such as one scene, count as one. p: the exact sign-flip "
+        "test against the baseline, which is McNemar's exact test where each image stands alone, "
+        f"after Holm's correction; below 0.05 a variant is called better or worse"
+        f"{unless * has_seeds(report)}. At its threshold: accuracy of the verdicts at the "
+        "threshold that was chosen on validation. ECE: expected calibration error as trained → "
+        "after temperature scaling on validation. Perturbed: mean accuracy on the test images "
+        "under every kind of perturbation."
     )
 
 
@@ -187,8 +192,8 @@ def runs_table(report: Mapping[str, Any]) -> str:
 
 
 SETS_NOTE = (
-    "Accuracy of each variant on other data sets, which no model has seen, with its 95% bootstrap "
-    "interval over the images; AUC: ROC AUC, of sets with both labels."
+    "Accuracy of each variant on other data sets, which no model has seen, with its 95% "
+    "interval over the independent observations; AUC: ROC AUC, of sets with both labels."
 )
 
 
@@ -202,11 +207,11 @@ def sets_table(report: Mapping[str, Any]) -> str:
     if not sets:
         return ""
     of_own = [_on_set(row["metrics"]) for row in variants.values()]
-    rows = [["own test split", report["test_images"], *of_own]]
+    rows = [["own test split", report["test_images"], report["test_observations"], *of_own]]
     for name in sets:
         found = [row["sets"][name] for row in variants.values()]
-        rows.append([name, found[0]["images"], *map(_on_set, found)])
-    return table(["data set", "images", *variants], rows)
+        rows.append([name, found[0]["images"], found[0]["observations"], *map(_on_set, found)])
+    return table(["data set", "images", "observations", *variants], rows)
 
 
 def _on_set(metrics: Mapping[str, float]) -> str:

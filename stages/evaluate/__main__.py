@@ -24,7 +24,7 @@ import pandas as pd
 from stages.common.arrays import EXTERNAL, OWN, load_folder, load_split, read
 from stages.common.command import InputError, command_line, run
 from stages.common.files import naming, replacing
-from stages.common.manifest import LABELS, MANIFEST, read_used
+from stages.common.manifest import LABELS, MANIFEST, TEXTS, observations, read_used
 from stages.common.params import read_block
 from stages.evaluate import calibration
 from stages.evaluate.calibrated_model import EvaluateModel
@@ -57,7 +57,8 @@ def measure_external(classifier: Classifier, variant: str, name: str) -> None:
     """Measure a network on the external set `name`."""
     images, labels = load_folder(EXTERNAL / name, f"external@{name}")
     fitted = calibration.read_calibration(classifier.path.with_suffix(".json"))
-    metrics = measure_set(labels, classifier.logits(images), fitted)
+    rows = pd.read_csv(EXTERNAL / name / "images.csv", keep_default_na=False, dtype=TEXTS)
+    metrics = measure_set(labels, classifier.logits(images), observations(rows).to_numpy(), fitted)
     path = SETS / variant / f"{name}.json"
     with replacing(path) as file:
         write_json(metrics, file)
@@ -74,8 +75,10 @@ def measure_own(classifier: Classifier, variant: str) -> None:
         raise InputError(f"{MANIFEST} and data/processed/test differ; run `dvc repro preprocess`")
 
     model = EvaluateModel.calibrated_on(load_split("validation"), classifier)
-    predictions = pd.concat([rows[["path", "label"]], model.predict(test.images)], axis=1)
-    metrics = measure(test.labels, predictions["logit"].to_numpy(), model.calibration)
+    columns = ["path", "label", "slice", "cluster"]
+    predictions = pd.concat([rows[columns], model.predict(test.images)], axis=1)
+    clusters = observations(rows).to_numpy()
+    metrics = measure(test.labels, predictions["logit"].to_numpy(), clusters, model.calibration)
     examples = choose(predictions)
     shown = read(test.images, examples.index.to_numpy())
     heat = model.explain(shown, examples["verdict"])
@@ -103,7 +106,7 @@ def measure_own(classifier: Classifier, variant: str) -> None:
         with naming(metrics_path):
             write_json(metrics, metrics_file)
         with naming(set_path):
-            write_json(of_own_test(test.labels, metrics), set_file)
+            write_json(of_own_test(clusters, metrics), set_file)
         with naming(robustness_path):
             write_json(robustness, robustness_file)
         with naming(predictions_path):

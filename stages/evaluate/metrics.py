@@ -20,7 +20,9 @@ from stages.evaluate.schema import OF_ANY_SET
 from stages.evaluate.statistics import accuracy_interval
 
 
-def measure(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict[str, float]:
+def measure(
+    labels: np.ndarray, logits: np.ndarray, clusters: np.ndarray, fitted: Calibration
+) -> dict[str, float]:
     """Return the metrics of a network whose log-odds of FAKE are `logits` (float, [N]).
 
     An image counts as FAKE from a p_fake of 0.5 on, except in `accuracy_at_threshold`. Precision,
@@ -29,12 +31,13 @@ def measure(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict
 
     Args:
         labels: 0 (REAL) or 1 (FAKE): int, [N], both present.
+        clusters: the name of the cluster of each image: str, [N].
         fitted: what the network's probabilities and verdicts go by.
     """
     p_raw = probabilities(logits).astype(np.float64)
     p_fake = probabilities(logits, fitted.temperature).astype(np.float64)
     verdicts = (p_fake >= 0.5).astype(int)
-    accuracy = accuracy_interval(verdicts == labels)
+    accuracy = accuracy_interval(verdicts == labels, clusters)
     precision, recall, f1, _ = precision_recall_fscore_support(
         labels, verdicts, average="weighted", zero_division=0.0
     )
@@ -74,19 +77,23 @@ def recall_at(labels: np.ndarray, scores: np.ndarray, false_alarms: float) -> fl
     return float(recognised[rates <= false_alarms].max())
 
 
-def measure_set(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict[str, float]:
+def measure_set(
+    labels: np.ndarray, logits: np.ndarray, clusters: np.ndarray, fitted: Calibration
+) -> dict[str, float]:
     """Return what can be said of a set of images that may have one label alone.
 
-    That is number, accuracy with its 95% interval (FAKE from a p_fake of 0.5 on), accuracy at the
-    threshold and on each label that is there, and of two labels ROC AUC.
+    That is number of images and of independent observations, accuracy with its 95% interval (FAKE
+    from a p_fake of 0.5 on), accuracy at the threshold and on each label that is there, and of two
+    labels ROC AUC.
 
     Args:
         labels: 0 (REAL) or 1 (FAKE): int, [N].
         logits: log-odds of FAKE: float, [N].
+        clusters: the name of the cluster of each image: str, [N].
     """
     p_fake = probabilities(logits, fitted.temperature).astype(np.float64)
     right = (p_fake >= 0.5) == labels
-    accuracy = accuracy_interval(right)
+    accuracy = accuracy_interval(right, clusters)
     metrics = {
         "accuracy": accuracy.mean,
         "accuracy_low": accuracy.low,
@@ -98,11 +105,13 @@ def measure_set(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> 
             metrics[f"accuracy_{label.lower()}"] = right[labels == number].mean()
     if labels.min() != labels.max():
         metrics["roc_auc"] = roc_auc_score(labels, logits)
-    return {"images": len(labels)} | {
-        name: round(float(value), 6) for name, value in metrics.items()
-    }
+    return _numbers(clusters) | {name: round(float(value), 6) for name, value in metrics.items()}
 
 
-def of_own_test(labels: np.ndarray, metrics: Mapping[str, float]) -> dict[str, float]:
+def of_own_test(clusters: np.ndarray, metrics: Mapping[str, float]) -> dict[str, float]:
     """Return of the `metrics` of the own test split what `measure_set` says of any set."""
-    return {"images": len(labels)} | {name: metrics[name] for name in OF_ANY_SET}
+    return _numbers(clusters) | {name: metrics[name] for name in OF_ANY_SET}
+
+
+def _numbers(clusters: np.ndarray) -> dict[str, float]:
+    return {"images": len(clusters), "observations": len(np.unique(clusters))}

@@ -24,6 +24,7 @@ def revision(name: str, metrics: dict[str, dict[str, float]], **p_fake: list[flo
             {
                 "path": [f"{number}.png" for number in range(len(values))],
                 "label": "FAKE",
+                "cluster": "",
                 "p_fake": values,
                 "verdict": "FAKE",
             }

@@ -11,8 +11,9 @@ from PIL import Image
 from stages.common.arrays import PROCESSED, load_split, read
 from stages.common.command import InputError
 from stages.common.files import naming, replacing
+from stages.common.manifest import observations
 from stages.compare.summary import p_in_words
-from stages.evaluate.statistics import mcnemar_exact
+from stages.evaluate.statistics import holm, sign_flip_test
 from stages.pages.markdown import table
 from tools.review.revisions import Revision
 
@@ -28,6 +29,23 @@ def changed_verdicts(paired: pd.DataFrame) -> pd.DataFrame:
     changed = paired[paired["verdict"] != paired["verdict_old"]]
     order = (changed["p_fake"] - changed["p_fake_old"]).abs()
     return changed.loc[order.sort_values(ascending=False, kind="stable").index]
+
+
+def verdict_tests(paired: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return one row a variant with changed verdicts: wrong and right ones, and Holm's p.
+
+    That p-value is of the exact sign-flip test that the verdicts are right equally often.
+    """
+    rows = []
+    for variant, both in paired.items():
+        right, right_before = _right(both)
+        if (right != right_before).any():
+            clusters = observations(both).to_numpy()
+            wrong_now, right_now = (right_before & ~right).sum(), (right & ~right_before).sum()
+            p_value = sign_flip_test(right, right_before, clusters)
+            rows.append([variant, int(wrong_now), int(right_now), len(both), p_value])
+    table = pd.DataFrame(rows, columns=["variant", "wrong", "right", "images", "p"])
+    return table.assign(p=holm(list(table["p"])))
 
 
 def contact_sheet(images: np.ndarray) -> np.ndarray:
@@ -65,18 +83,13 @@ def verdicts_section(
     if not changed:
         return []
     counts = [
-        [
-            variant,
-            int((rows["verdict"] != rows["label"]).sum()),
-            int((rows["verdict"] == rows["label"]).sum()),
-            len(paired[variant]),
-            p_in_words(mcnemar_exact(*_right(paired[variant]))),
-        ]
-        for variant, rows in changed.items()
+        [row["variant"], row["wrong"], row["right"], row["images"], p_in_words(row["p"])]
+        for row in verdict_tests(paired).to_dict("records")
     ]
     return [
         "## Changed verdicts",
-        f"Each at the model's own threshold, {old.name} → workspace. p: McNemar's exact test.",
+        f"Each at the model's own threshold, {old.name} → workspace. p: exact sign-flip test over "
+        "the independent observations, after Holm's correction over these variants.",
         table(["variant", "right → wrong", "wrong → right", "test images", "p"], counts),
         *_pictures(changed, {name: len(rows) for name, rows in paired.items()}, pictures, link),
     ]

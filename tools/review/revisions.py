@@ -18,9 +18,15 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stages.common.command import InputError
-from stages.common.manifest import MANIFEST, read_used
+from stages.common.manifest import MANIFEST, TEXTS, observations, read_used
 from stages.common.params import PARAMS_FILE, read_yaml
-from stages.evaluate.statistics import SIGNIFICANCE, Interval, mcnemar_exact, mean_interval
+from stages.evaluate.statistics import (
+    SIGNIFICANCE,
+    Interval,
+    effective_clusters,
+    mean_interval,
+    sign_flip_test,
+)
 from stages.networks.config import CONFIGS
 from tools.programs import git
 from tools.repro.repair import LOCK, read_stages
@@ -189,10 +195,12 @@ def _read_json(file: Path) -> dict[str, float]:
 
 
 def _read_predictions(file: Path) -> pd.DataFrame:
-    columns = ["path", "label", "p_fake", "verdict"]
+    columns = ["path", "label", "cluster", "p_fake", "verdict"]
     try:
-        return pd.read_csv(file, keep_default_na=False, usecols=columns)[columns]
-    except ValueError as error:
+        # Revisions from before there were clusters have none.
+        table = pd.read_csv(file, keep_default_na=False, dtype=TEXTS, usecols=columns.__contains__)
+        return table.assign(cluster=table.get("cluster", ""))[columns]
+    except (KeyError, ValueError) as error:
         raise InputError(f"{file}: not predictions: {' '.join(str(error).split())}") from None
 
 
@@ -249,7 +257,7 @@ def other_images(old: Revision, new: Revision, variant: str) -> str:
 def pair(old: Revision, new: Revision, variant: str) -> pd.DataFrame:
     """Return one row a test image, in the order of data/processed/test, with both predictions.
 
-    Columns: path, label, p_fake_old, p_fake, verdict_old, verdict.
+    Columns: path, label, cluster, p_fake_old, p_fake, verdict_old, verdict.
 
     Raises:
         InputError: predictions are missing, or are of different test images.
@@ -265,7 +273,7 @@ def pair(old: Revision, new: Revision, variant: str) -> pd.DataFrame:
             f"{variant} was measured on other test images ({difference}): a paired test is "
             "impossible."
         )
-    before = old.predictions[variant].drop(columns="label")
+    before = old.predictions[variant].drop(columns=["label", "cluster"])
     return new.predictions[variant].merge(before, on="path", suffixes=("", "_old"), how="left")
 
 
@@ -294,7 +302,10 @@ RESAMPLES = 999
 
 
 def difference(paired: pd.DataFrame, metric: str) -> Interval:
-    """Return the new value of `metric` minus the old one, with its 95% paired bootstrap interval.
+    """Return the new value of `metric` minus the old one, with its 95% paired interval.
+
+    That of a mean is `mean_interval`. That of a ranking is the percentile bootstrap over clusters,
+    expanded for few of them: Hesterberg, What teachers should know about the bootstrap, 2015.
 
     Args:
         metric: one of MEANS or RANKINGS. An image counts as FAKE from a p_fake of 0.5 on.
@@ -303,30 +314,41 @@ def difference(paired: pd.DataFrame, metric: str) -> Interval:
     after, before = (paired[name].to_numpy(float) for name in ("p_fake", "p_fake_old"))
     if metric in MEANS:
         of_image = MEANS[metric]
-        return mean_interval(of_image(is_fake, after) * 1.0 - of_image(is_fake, before))
-
-    measure = RANKINGS[metric]
-
-    def rise(labels: np.ndarray, new: np.ndarray, old: np.ndarray) -> float:
-        return float(measure(labels, new) - measure(labels, old))
-
+        rises = of_image(is_fake, after) * 1.0 - of_image(is_fake, before)
+        return mean_interval(rises, observations(paired).to_numpy())
     if (after == before).all():
         return Interval(0.0, 0.0, 0.0)
+
+    measure = RANKINGS[metric]
+    numbers, names = pd.factorize(observations(paired))
+    clusters = np.arange(len(names))
+
+    def rise(drawn: np.ndarray) -> float:
+        weights = np.bincount(drawn, minlength=len(names))[numbers]
+        return float(
+            measure(is_fake, after, sample_weight=weights)
+            - measure(is_fake, before, sample_weight=weights)
+        )
+
+    if len(names) == 1:
+        return Interval(rise(clusters), -1.0, 1.0)
+    effective = effective_clusters(np.bincount(numbers))
+    quantile = stats.t.ppf(SIGNIFICANCE / 2, effective - 1) * np.sqrt(effective / (effective - 1))
     found = stats.bootstrap(
-        (is_fake, after, before),
+        (clusters,),
         rise,
         n_resamples=RESAMPLES,
         vectorized=False,
-        paired=True,
-        confidence_level=1 - SIGNIFICANCE,
+        confidence_level=1 - 2 * stats.norm.cdf(quantile),
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return Interval(rise(is_fake, after, before), float(found.low), float(found.high))
+    return Interval(rise(clusters), float(found.low), float(found.high))
 
 
 def accuracy_p_value(paired: pd.DataFrame) -> float:
-    """Return the p-value of McNemar's exact test that both are right equally often."""
+    """Return the p-value of the exact sign-flip test that both are right equally often."""
     is_fake = (paired["label"] == "FAKE").to_numpy(int)
     after, before = (paired[name].to_numpy(float) for name in ("p_fake", "p_fake_old"))
-    return mcnemar_exact(_right(is_fake, after), _right(is_fake, before))
+    clusters = observations(paired).to_numpy()
+    return sign_flip_test(_right(is_fake, after), _right(is_fake, before), clusters)

@@ -10,14 +10,18 @@ from stages.common.command import InputError
 from stages.common.manifest import MANIFEST
 from stages.compare.summary import describe_changes, p_in_words
 from stages.compare.verdicts import BETTER, NO_EVIDENCE, WORSE
-from stages.evaluate.statistics import SIGNIFICANCE, holm
+from stages.evaluate.statistics import SIGNIFICANCE, Interval, holm
 from stages.pages.markdown import code, table
 from tools.review import revisions
-from tools.review.changed_verdicts import verdicts_section
+from tools.review.changed_verdicts import verdict_tests, verdicts_section
 from tools.review.revisions import Revision
 
 UNCHANGED, NOT_TESTED = "unchanged", "not tested"
 METRICS = {
+    "validation_accuracy": "validation accuracy",
+    "validation_roc_auc": "validation ROC AUC",
+    "held_out_accuracy": "held-out accuracy",
+    "held_out_roc_auc": "held-out ROC AUC",
     "accuracy": "accuracy",
     "roc_auc": "ROC AUC",
     "average_precision": "average precision",
@@ -25,6 +29,8 @@ METRICS = {
     "brier_score_calibrated": "Brier score",
     "accuracy_perturbed": "perturbed",
 }
+Rises = Mapping[tuple[str, str], Interval]
+"""By how much a metric of a variant rose, by variant and metric."""
 DATA = ("source", "decode", "preprocess")
 MODELS = ("train", "variants")
 
@@ -101,22 +107,65 @@ def compare_accuracies(paired: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def opening(old: Revision, new: Revision, verdicts: Mapping[str, str]) -> str:
-    """Return the outcome in words.
+def compare_metrics(old: Revision, new: Revision, paired: Mapping[str, pd.DataFrame]) -> Rises:
+    """Return the rise, with its interval, of each variant's metrics that predictions tell.
 
     Args:
-        verdicts: of each variant that both have.
+        paired: of each variant, what `revisions.pair` returned.
     """
+    return {
+        (variant, metric): revisions.difference(both, metric)
+        for variant, both in paired.items()
+        for metric in METRICS
+        if metric in (*revisions.MEANS, *revisions.RANKINGS)
+        and all(metric in side.metrics.get(variant, {}) for side in (old, new))
+    }
+
+
+def opening(
+    old: Revision,
+    new: Revision,
+    verdicts: Mapping[str, str],
+    rises: Rises,
+    at_threshold: pd.DataFrame,
+) -> str:
+    """Return the outcome in words, each sentence with the metric that it is about.
+
+    Args:
+        verdicts: on the accuracy of each variant that both have.
+        rises: what `compare_metrics` returned.
+        at_threshold: what `verdict_tests` returned.
+    """
+    words = {
+        "better in": BETTER,
+        "worse in": WORSE,
+        "no evidence of a difference in": NO_EVIDENCE,
+    }
+    accuracy = [
+        f"{start} {', '.join(names)}"
+        for start, word in words.items()
+        if (names := _with(verdicts, word))
+    ]
     parts = {
-        "Better": _with(verdicts, BETTER),
-        "Worse": _with(verdicts, WORSE),
-        "No evidence of a difference": _with(verdicts, NO_EVIDENCE),
+        "Accuracy at p_fake 0.5": ["; ".join(accuracy)] * bool(accuracy),
+        "Verdicts at the model's own threshold": [
+            f"more often {'right' if row['right'] > row['wrong'] else 'wrong'} in {row['variant']} "
+            f"(p {'' if row['p'] < 0.001 else '= '}{p_in_words(row['p'])})"
+            for row in at_threshold.to_dict("records")
+            if row["p"] < SIGNIFICANCE
+        ],
+        "Other metrics whose interval leaves out 0": [
+            f"{METRICS[metric]} of {variant} ({'up' if rise.mean > 0 else 'down'} by "
+            f"{abs(rise.mean):.3f})"
+            for (variant, metric), rise in rises.items()
+            if metric != "accuracy" and (rise.low > 0 or rise.high < 0)
+        ],
         "Unchanged": _with(verdicts, UNCHANGED),
         "Not tested": _with(verdicts, NOT_TESTED),
         "Added": [variant for variant in new.configs if variant not in old.configs],
         "Removed": [variant for variant in old.configs if variant not in new.configs],
     }
-    return " ".join(f"{word}: {', '.join(names)}." for word, names in parts.items() if names)
+    return " ".join(f"{what}: {', '.join(names)}." for what, names in parts.items() if names)
 
 
 def _with(verdicts: Mapping[str, str], word: str) -> list[str]:
@@ -152,14 +201,14 @@ def _yaml(value: Any) -> str:
 def metrics_section(
     old: Revision,
     new: Revision,
-    paired: Mapping[str, pd.DataFrame],
+    rises: Rises,
     accuracies: pd.DataFrame,
     verdicts: Mapping[str, str],
 ) -> list[str]:
     """Return paragraphs on the metrics of variants where one differs, none if there are none.
 
     Args:
-        paired: what `revisions.pair` returned, of the variants that can be paired.
+        rises: what `compare_metrics` returned, of the variants that can be paired.
         accuracies: what `compare_accuracies` returned.
         verdicts: of each variant that both have.
     """
@@ -170,7 +219,7 @@ def metrics_section(
     if not variants and not alone:
         return []
     rows = [
-        [variant, name, *_values(old, new, variant, metric, paired)]
+        [variant, name, *_values(old, new, variant, metric, rises)]
         for variant in [*variants, *alone]
         for metric, name in METRICS.items()
         if any(metric in side.metrics.get(variant, {}) for side in (old, new))
@@ -181,32 +230,35 @@ def metrics_section(
     ]
     return [
         "## Metrics",
-        "Of ECE and Brier score, less is better. In brackets: 95% paired bootstrap intervals over "
-        "the test images, of what comes from their predictions alone.",
+        METRICS_NOTE,
         table(["variant", "metric", old.name, new.name, "difference"], rows),
         *([ACCURACY_NOTE, table(["variant", "p", "accuracy"], tests)]) * bool(tests),
     ]
 
 
+METRICS_NOTE = (
+    "A choice is made on validation; the test split, which a row is of unless it says otherwise, "
+    "is for the last look. Of ECE and Brier score, less is better. In brackets: 95% paired "
+    "intervals over the independent observations, of what comes from the test predictions alone. "
+    "Each is without a correction for the others."
+)
 ACCURACY_NOTE = (
-    "Accuracy, image by image; an image counts as FAKE from a p_fake of 0.5 on. p: McNemar's exact "
-    "test, after Holm's correction over the variants whose predictions differ. Of networks that "
-    "were trained anew, a difference may still be luck of the seed."
+    "Accuracy, image by image; an image counts as FAKE from a p_fake of 0.5 on. p: the exact "
+    "sign-flip test over the independent observations, which is McNemar's exact test where each "
+    "image stands alone, after Holm's correction over the variants whose predictions differ. Of "
+    "networks that were trained anew, a difference may still be luck of the seed."
 )
 
 
-def _values(
-    old: Revision, new: Revision, variant: str, metric: str, paired: Mapping[str, pd.DataFrame]
-) -> list[str]:
+def _values(old: Revision, new: Revision, variant: str, metric: str, rises: Rises) -> list[str]:
     """Return the cells of the old and the new value, and of their difference."""
     before, after = (side.metrics.get(variant, {}).get(metric) for side in (old, new))
     cells = ["none" if value is None else f"{value:.3f}" for value in (before, after)]
     if before is None or after is None:
         return [*cells, ""]
     difference = f"{after - before:+.3f}"
-    if variant in paired and metric in (*revisions.MEANS, *revisions.RANKINGS):
-        interval = revisions.difference(paired[variant], metric)
-        difference += f" ({interval.low:+.3f} to {interval.high:+.3f})"
+    if rise := rises.get((variant, metric)):
+        difference += f" ({rise.low:+.3f} to {rise.high:+.3f})"
     return [*cells, difference]
 
 
@@ -249,16 +301,17 @@ def review(old: Revision, new: Revision, lock: str, pictures: Path, link: str | 
         variant: str(accuracies.loc[variant, "verdict"]) if variant in paired else NOT_TESTED
         for variant in both
     }
+    rises = compare_metrics(old, new, paired)
     sections = [
         *parameters_section(old, new),
-        *metrics_section(old, new, paired, accuracies, verdicts),
+        *metrics_section(old, new, rises, accuracies, verdicts),
         *verdicts_section(old, paired, pictures, link),
     ]
     same = not sections and all(verdict == UNCHANGED for verdict in verdicts.values())
     found = (
         f"No differences from {old.name} in parameters, models, metrics and predictions."
         if same
-        else opening(old, new, verdicts)
+        else opening(old, new, verdicts, rises, verdict_tests(paired))
     )
     return "\n\n".join(
         [

@@ -30,6 +30,7 @@ INPUTS = (
 )
 EXTERNAL = {
     "images": 1200,
+    "observations": 700,
     "accuracy": 0.61,
     "accuracy_at_threshold": 0.62,
     "accuracy_low": 0.58,

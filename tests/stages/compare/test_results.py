@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from stages.common.command import InputError
-from stages.compare.results import is_right, read_metrics, read_sets, read_tables
+from stages.compare.results import clusters_of, is_right, read_metrics, read_sets, read_tables
 
 
 def test_metrics_are_a_row_a_variant(workspace: Path) -> None:
@@ -50,6 +50,7 @@ def test_a_variant_that_was_not_evaluated_is_named(workspace: Path) -> None:
 def predictions(**p_fake: list[float]) -> pd.DataFrame:
     """Return the predictions of variants for a FAKE b, a REAL a and a FAKE c."""
     labels = pd.DataFrame({"path": ["b", "a", "c"], "label": ["FAKE", "REAL", "FAKE"]})
+    labels["cluster"] = ["", "7", "7"]
     parts = [labels.assign(variant=name, p_fake=values) for name, values in p_fake.items()]
     return pd.concat(parts, ignore_index=True)
 
@@ -66,3 +67,17 @@ def test_variants_measured_on_other_images_are_not_compared() -> None:
     both = predictions(base=[0.9, 0.1, 0.9], wide=[0.9, 0.1, 0.9])
     with pytest.raises(InputError, match="predictions: wide was measured on other images"):
         is_right(both[:-1])
+
+
+def test_clusters_are_those_of_the_images_and_an_image_may_stand_alone() -> None:
+    both = predictions(base=[0.9, 0.1, 0.9], wide=[0.9, 0.1, 0.9])
+    assert clusters_of(both, is_right(both).index).tolist() == ["7", "b", "7"]
+    assert clusters_of(both, pd.Index(["b", "c"])).tolist() == ["b", "7"]
+
+
+def test_names_of_clusters_are_texts(workspace: Path) -> None:
+    text = "path,label,slice,cluster,p_fake\na,REAL,,007,0.1\nb,REAL,NA,,0.1\n"
+    Path("base.csv").write_text(text)
+    found = read_tables(["base"], workspace)
+    assert found["cluster"].tolist() == ["007", ""]
+    assert found["slice"].tolist() == ["", "NA"]

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -65,8 +66,10 @@ def compared(seeds: int = 1, external: bool = False) -> tuple[Any, ...]:
     if external:
         for variant, accuracy in (("base", 0.5), ("sgd", 0.4), ("wide", 0.55)):
             interval = {"accuracy_low": accuracy - 0.02, "accuracy_high": accuracy + 0.02}
-            of_both = {"images": 1200, "accuracy": accuracy, **interval, "roc_auc": accuracy + 0.1}
-            of_fakes = {"images": 60, "accuracy": 1.0, "accuracy_low": 0.94, "accuracy_high": 1.0}
+            of_both = {"images": 1200, "observations": 700, "accuracy": accuracy, **interval}
+            of_both["roc_auc"] = accuracy + 0.1
+            of_fakes = {"images": 60, "observations": 60}
+            of_fakes |= {"accuracy": 1.0, "accuracy_low": 0.94, "accuracy_high": 1.0}
             sets[variant] = {"sd15": of_both, "fakes": of_fakes}
     runs = pd.DataFrame(
         {
@@ -103,7 +106,8 @@ def compared(seeds: int = 1, external: bool = False) -> tuple[Any, ...]:
         "sgd": {"optimizer": "sgd"},
         "wide": {"dense_units": 1024},
     }
-    return 1000, changes, metrics, robustness, sets, runs, of_models
+    clusters = np.repeat(np.arange(520), [25] * 20 + [1] * 500)
+    return clusters, changes, metrics, robustness, sets, runs, of_models
 
 
 def strictly(text: str) -> Any:
@@ -117,9 +121,9 @@ def strictly(text: str) -> Any:
 
 def test_the_numbers_are_strict_json_by_variant_and_model() -> None:
     report = strictly(to_json(*compared(external=True)))
-    assert list(report) == ["words", "test_images", "variants", "models"]
+    assert list(report) == ["words", "test_images", "test_observations", "variants", "models"]
     assert report["words"].startswith("Better than base: wide. Worse than base: sgd.")
-    assert report["test_images"] == 1000
+    assert (report["test_images"], report["test_observations"]) == (1000, 520)
     assert list(report["variants"]) == list(report["models"]) == ["base", "sgd", "wide"]
     sgd = report["variants"]["sgd"]
     assert list(sgd) == ["differs_in", "comparison", "metrics", "robustness", "sets"]
@@ -153,13 +157,14 @@ def test_training_runs_are_in_a_table_best_first() -> None:
 def test_each_external_set_has_a_row_below_the_own_test_split() -> None:
     report = json.loads(to_json(*compared(external=True)))
     assert sets_table(report).splitlines() == [
-        "| data set | images | wide | base | sgd |",
-        "| --- | ---: | --- | --- | --- |",
-        "| own test split | 1,000 | 0.750 (0.720 to 0.780), AUC 0.900 "
+        "| data set | images | observations | wide | base | sgd |",
+        "| --- | ---: | ---: | --- | --- | --- |",
+        "| own test split | 1,000 | 520 | 0.750 (0.720 to 0.780), AUC 0.900 "
         "| 0.700 (0.670 to 0.730), AUC 0.800 | 0.650 (0.620 to 0.680), AUC 0.700 |",
-        "| sd15 | 1,200 | 0.550 (0.530 to 0.570), AUC 0.650 "
+        "| sd15 | 1,200 | 700 | 0.550 (0.530 to 0.570), AUC 0.650 "
         "| 0.500 (0.480 to 0.520), AUC 0.600 | 0.400 (0.380 to 0.420), AUC 0.500 |",
-        "| fakes | 60 | 1.000 (0.940 to 1.000) | 1.000 (0.940 to 1.000) | 1.000 (0.940 to 1.000) |",
+        "| fakes | 60 | 60 | 1.000 (0.940 to 1.000) | 1.000 (0.940 to 1.000) "
+        "| 1.000 (0.940 to 1.000) |",
     ]
     assert "## On other data sets" in to_markdown(report)
     without = json.loads(to_json(*compared()))
@@ -189,6 +194,8 @@ def test_models_are_shown_only_if_one_has_several_runs() -> None:
     for text in (one_each, several):
         assert text.startswith("# Comparison of 3 variants\n\nBetter than base: wide.")
         assert "the same 1,000 test images" in text
+        assert "95% intervals over 520 independent observations (1,000 images)" in text
+        assert "which is McNemar's exact test where each image stands alone" in text
         assert text.endswith(".\n")
     assert "unless the seeds" in several
     assert "unless the seeds" not in one_each

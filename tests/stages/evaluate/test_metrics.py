@@ -24,6 +24,11 @@ from tests.stages.train.test_model import config, random_split
 AS_TRAINED = Calibration(temperature=1.0, threshold=0.5)
 
 
+def alone(number: int) -> np.ndarray:
+    """Return the clusters of `number` images that stand alone."""
+    return np.arange(number).astype(str)
+
+
 def log_odds(*p_fake: float) -> np.ndarray:
     p = np.array(p_fake)
     return np.log(p / (1 - p))
@@ -31,7 +36,7 @@ def log_odds(*p_fake: float) -> np.ndarray:
 
 def test_the_metrics_of_six_images_by_hand() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1])
-    metrics = measure(labels, log_odds(0.1, 0.2, 0.4, 0.5, 0.9, 0.3), AS_TRAINED)
+    metrics = measure(labels, log_odds(0.1, 0.2, 0.4, 0.5, 0.9, 0.3), alone(6), AS_TRAINED)
     # 0.5 counts as FAKE. Of the four REAL three are found, of the four called REAL three are;
     # of the two FAKE one is found, of the two called FAKE one is.
     expected = {
@@ -68,8 +73,8 @@ def test_temperature_and_threshold_change_what_goes_by_them_and_nothing_else() -
     labels = np.array([0, 0, 1, 1])
     # Odds of 1/9, 4, 9 and 81 for FAKE; at temperature 2, of 1/3, 2, 3 and 9.
     logits = np.log([1 / 9, 4, 9, 81])
-    before = measure(labels, logits, AS_TRAINED)
-    after = measure(labels, logits, Calibration(temperature=2.0, threshold=0.7))
+    before = measure(labels, logits, alone(4), AS_TRAINED)
+    after = measure(labels, logits, alone(4), Calibration(temperature=2.0, threshold=0.7))
     p_fake = np.array([1 / 4, 2 / 3, 3 / 4, 9 / 10])
     expected = {
         "loss_calibrated": -np.log([3 / 4, 1 / 3, 3 / 4, 9 / 10]).mean(),
@@ -86,7 +91,7 @@ def test_temperature_and_threshold_change_what_goes_by_them_and_nothing_else() -
 
 
 def test_precision_and_f1_are_weighted_by_label() -> None:
-    metrics = measure(np.array([0, 0, 0, 1]), log_odds(0.9, 0.1, 0.1, 0.9), AS_TRAINED)
+    metrics = measure(np.array([0, 0, 0, 1]), log_odds(0.9, 0.1, 0.1, 0.9), alone(4), AS_TRAINED)
     # REAL: precision 2/2, recall 2/3, F1 4/5; FAKE: precision 1/2, recall 1, F1 2/3.
     assert metrics["precision"] == round((3 * 1 + 1 * 0.5) / 4, 6)
     assert metrics["recall"] == round((3 * 2 / 3 + 1) / 4, 6)
@@ -95,7 +100,7 @@ def test_precision_and_f1_are_weighted_by_label() -> None:
 
 @pytest.mark.filterwarnings("error")
 def test_a_model_that_always_says_real_has_metrics_too() -> None:
-    metrics = measure(np.array([0, 1]), np.array([-1000.0, -1000.0]), AS_TRAINED)
+    metrics = measure(np.array([0, 1]), np.array([-1000.0, -1000.0]), alone(2), AS_TRAINED)
     assert metrics["accuracy"] == 0.5
     assert metrics["precision"] == 0.25
     assert metrics["loss"] == 500, "log-odds of -1000 for a FAKE, and a REAL without a loss"
@@ -112,7 +117,7 @@ def test_recall_at_a_share_of_false_alarms_by_hand() -> None:
     assert recall_at(labels, scores, 0.01) == 3 / 5
     assert recall_at(labels, scores, 0.05) == 4 / 5
     assert recall_at(labels, scores, 1.0) == 1
-    metrics = measure(labels, scores, AS_TRAINED)
+    metrics = measure(labels, scores, alone(105), AS_TRAINED)
     assert metrics["recall_fake_at_1pct_false_alarms"] == 3 / 5
     assert metrics["recall_fake_at_5pct_false_alarms"] == 4 / 5
     # A fifth each is found at the precisions 1, 3/4, 3/4, 4/9 and, with ten REAL, 5/15.
@@ -131,7 +136,7 @@ def test_loss_and_accuracy_are_keras_own(tmp_path: Path) -> None:
     network.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     loss, accuracy = network.evaluate(split.images, split.labels, verbose=0)
     logits = Classifier(tmp_path / "model.h5", batch_size=16).logits(split.images)
-    metrics = measure(split.labels, logits, AS_TRAINED)
+    metrics = measure(split.labels, logits, alone(40), AS_TRAINED)
     assert metrics["loss"] == pytest.approx(loss, abs=1e-5)
     assert metrics["accuracy"] == pytest.approx(accuracy, abs=1e-6)
 
@@ -154,8 +159,12 @@ def grey(*values: int) -> np.ndarray:
 
 
 def write_split(folder: Path, split: Split) -> None:
-    """Write `split` as preprocess does."""
+    """Write `split` as preprocess and external do: the first two images are one cluster."""
     folder.mkdir(parents=True, exist_ok=True)
+    rows = {"path": [f"{number}.png" for number in range(len(split.labels))], "label": "REAL"}
+    table = pd.DataFrame(rows).assign(slice="", cluster="")
+    table.loc[:1, "cluster"] = "1"
+    table.to_csv(folder / "images.csv", index=False)
     np.save(folder / "images.npy", split.images)
     np.save(folder / "labels.npy", split.labels)
 
@@ -195,7 +204,7 @@ def project(by_brightness: Path, workspace: Path, monkeypatch: pytest.MonkeyPatc
     for name, split in splits.items():
         write_split(workspace / "data/processed" / name, split)
     rows = [
-        [f"{number}.png", "test", label, "", 8, 8, "0", status]
+        [f"{number}.png", "test", label, "", "", "7" if status == "used" else "", 8, 8, "0", status]
         for number, (label, status) in enumerate(
             [("REAL", "used"), ("REAL", "duplicate"), ("REAL", "used")] + [("FAKE", "used")] * 2
         )
@@ -209,13 +218,17 @@ def project(by_brightness: Path, workspace: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_what_is_written_fits_together(project: Path) -> None:
     run_stage("evaluate", "base")
-    predictions = pd.read_csv("data/predictions/base.csv")
-    assert list(predictions.columns) == ["path", "label", "logit", "p_fake", "verdict"]
+    predictions = pd.read_csv("data/predictions/base.csv", keep_default_na=False)
+    assert list(predictions.columns) == [
+        "path", "label", "slice", "cluster", "logit", "p_fake", "verdict",
+    ]  # fmt: skip
     assert list(predictions["path"]) == ["0.png", "2.png", "3.png", "4.png"], "the ones used"
     np.testing.assert_allclose(predictions["logit"], [-20, 18, 12, 25], atol=1e-4)
     assert list(predictions["verdict"]) == ["REAL", "FAKE", "REAL", "FAKE"], "from 115 on"
     metrics = json.loads(Path("metrics/base.json").read_text())
     assert metrics["accuracy"] == 0.75
+    # All are of one cluster, of which nothing is known but that.
+    assert (metrics["accuracy_low"], metrics["accuracy_high"]) == (0, 1)
     assert metrics["accuracy_at_threshold"] == 0.5
     fitted = read_calibration(Path("models/base.json"))
     p_fake = predictions["p_fake"].to_numpy(np.float32)
@@ -249,7 +262,7 @@ def test_an_external_set_is_measured_with_the_calibration_that_is_there(project:
     write_split(project / "data/external/sd15", Split(grey(80, 90, 95, 112, 130), labels))
     run_stage("evaluate", "base", "--external", "sd15")
     metrics = json.loads(Path("metrics/sets/base/sd15.json").read_text())
-    assert metrics["images"] == 5
+    assert (metrics["images"], metrics["observations"]) == (5, 4)
     assert metrics["accuracy"] == 0.8, "95 is called REAL"
     assert metrics["accuracy_at_threshold"] == 0.6, "and so is 112, from 115 on"
     assert (metrics["accuracy_real"], metrics["accuracy_fake"]) == (1.0, 0.666667)
@@ -288,12 +301,15 @@ def test_the_own_test_split_has_the_numbers_of_any_set() -> None:
     random = np.random.default_rng(0)
     labels, logits = random.integers(0, 2, 40), random.normal(size=40)
     fitted = Calibration(temperature=2.0, threshold=0.4)
-    own = of_own_test(labels, measure(labels, logits, fitted))
-    assert own == measure_set(labels, logits, fitted)
+    clusters = np.array(["one", "two", *alone(38)])
+    clusters[::7] = "one"
+    own = of_own_test(clusters, measure(labels, logits, clusters, fitted))
+    assert own == measure_set(labels, logits, clusters, fitted)
+    assert (own["images"], own["observations"]) == (40, len(set(clusters)))
 
 
 def test_a_manifest_of_other_images_is_refused_and_nothing_is_written(project: Path) -> None:
-    manifest = pd.read_csv("data/manifest.csv")
+    manifest = pd.read_csv("data/manifest.csv", keep_default_na=False)
     manifest.assign(status="used").to_csv("data/manifest.csv", index=False)
     with pytest.raises(InputError, match=r"manifest\.csv and data/processed/test differ; run"):
         run_stage("evaluate", "base")

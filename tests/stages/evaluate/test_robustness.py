@@ -168,7 +168,7 @@ def test_the_unchanged_images_have_evaluates_metrics(classifier: Classifier) -> 
     fitted = Calibration(temperature=2.0, threshold=0.4)
     params = default_block("robustness", RobustnessParams, **LEVELS)
     clean = under_perturbations(classifier, fitted, split, params).iloc[0]
-    expected = metrics.measure(split.labels, logits, fitted)
+    expected = metrics.measure(split.labels, logits, np.arange(20), fitted)
     assert list(clean.index) == ["kind", "level", "accuracy", "accuracy_at_threshold", "roc_auc"]
     for name in ("accuracy", "accuracy_at_threshold", "roc_auc"):
         assert clean[name] == expected[name]

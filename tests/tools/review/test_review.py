@@ -26,6 +26,7 @@ def predictions(p_fake: list[float], labels: str, threshold: float = 0.5) -> pd.
         {
             "path": [f"{number}.png" for number in range(len(p_fake))],
             "label": ["FAKE" if label == "F" else "REAL" for label in labels],
+            "cluster": "",
             "p_fake": p_fake,
             "verdict": ["FAKE" if p >= threshold else "REAL" for p in p_fake],
         }
@@ -118,10 +119,10 @@ def test_verdicts_on_accuracy_are_of_paired_tests() -> None:
     assert dict(table["difference"]) == {"up": 1, "shift": 0, "same": 0}
     assert (table.loc["up", "low"], table.loc["up", "high"]) == (1, 1)
     assert list(table["low"])[1] < 0 < list(table["high"])[1]
-    assert list(table["p_adjusted"].dropna()) == [2 * 2 / 2**8, 1]
+    assert list(table["p_adjusted"].dropna()) == pytest.approx([2 * 2 / 2**8, 1])
     down = review.compare_accuracies({"down": revisions.pair(old, new, "down")})
     assert list(down["verdict"]) == ["worse"]
-    assert list(down["p_adjusted"]) == [2 / 2**8]
+    assert list(down["p_adjusted"]) == pytest.approx([2 / 2**8])
 
 
 def test_other_probabilities_with_the_same_accuracy_are_no_evidence() -> None:
@@ -140,6 +141,7 @@ def test_images_are_paired_by_their_path() -> None:
     assert rows.to_dict("list") == {
         "path": ["0.png", "1.png"],
         "label": ["FAKE", "REAL"],
+        "cluster": ["", ""],
         "p_fake": [0.9, 0.1],
         "verdict": ["FAKE", "REAL"],
         "p_fake_old": [0.2, 0.3],
@@ -376,3 +378,88 @@ def test_intervals_of_rankings_are_scikit_learns_metrics_over_paired_resamples()
         assert [found.low, found.high] == pytest.approx(expected, abs=0.012), metric
     same = revisions.pair(before, before, "base")
     assert revisions.difference(same, "roc_auc") == (0, 0, 0)
+
+
+def test_the_opening_names_each_metric_it_speaks_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 0.5 nothing changes; all FAKE rise above all REAL, and the threshold, 0.2, is right."""
+    monkeypatch.setattr(revisions, "RESAMPLES", 99)
+    labels = "F" * 10 + "R" * 10
+    low, high = [0.1] * 10, [0.3] * 10
+    metrics = {"accuracy": 0.5, "roc_auc": 0.0}
+    old = revision(
+        predictions={"base": predictions(low + high, labels, 0.2)}, metrics={"base": metrics}
+    )
+    new = revision(
+        "workspace",
+        predictions={"base": predictions(high + low, labels, 0.2)},
+        metrics={"base": metrics | {"roc_auc": 1.0}},
+    )
+    text = review.review(old, new, LOCK, tmp_path)
+    assert text.splitlines()[2] == (
+        "Accuracy at p_fake 0.5: no evidence of a difference in base. Verdicts at the model's own "
+        "threshold: more often right in base (p < 0.001). Other metrics whose interval leaves out "
+        f"0: ROC AUC of base (up by 1.000). {LOCK}"
+    )
+    back = review.review(new._replace(name="main"), old._replace(name="workspace"), LOCK, tmp_path)
+    assert "more often wrong in base (p < 0.001)" in back
+    assert "ROC AUC of base (down by 1.000)" in back
+
+
+def test_metrics_of_validation_stand_first_where_there_are_any() -> None:
+    metrics = {"accuracy": 0.5, "held_out_accuracy": 0.5, "validation_accuracy": 0.5}
+    new = revision("workspace", metrics={"base": metrics | {"validation_accuracy": 0.625}})
+    text = review.review(revision(metrics={"base": metrics}), new, LOCK, Path())
+    rows = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| base | ")]
+    assert rows[:3] == ["validation accuracy", "held-out accuracy", "accuracy"]
+    assert "| base | validation accuracy | 0.500 | 0.625 | +0.125 |" in text
+    assert "A choice is made on validation" in text
+
+
+def test_images_of_one_cluster_are_one_observation() -> None:
+    """Of 40 images all get better; as four clusters that is luck in 2 of 16 cases."""
+    old, new = predictions([0.1] * 40, "F" * 40), predictions([0.9] * 40, "F" * 40)
+    for clusters, p_value, word in (("", 2 / 2**40, "better"), (list("abcd") * 10, 1 / 8, None)):
+        both = revisions.pair(
+            revision(predictions={"base": old}),
+            revision("workspace", predictions={"base": new.assign(cluster=clusters)}),
+            "base",
+        )
+        assert revisions.accuracy_p_value(both) == pytest.approx(p_value)
+        verdict = review.compare_accuracies({"base": both})["verdict"]["base"]
+        assert verdict == (word or "no evidence")
+        assert verdicts.verdict_tests({"base": both})["p"].tolist() == pytest.approx([p_value])
+
+
+def test_intervals_of_rankings_draw_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copies of each image make an interval neither narrower nor wider, if they are clusters."""
+    monkeypatch.setattr(revisions, "RESAMPLES", 99)
+    random = np.random.default_rng(0)
+    labels = np.array(list("FR") * 15)
+    old = random.random(30)
+    new = np.where(labels == "F", old + 0.2, old)
+    found = []
+    for copies in (1, 4):
+        before, after = (
+            predictions(list(np.repeat(p_fake, copies)), "".join(np.repeat(labels, copies)))
+            for p_fake in (old, new)
+        )
+        names = [f"photo {number // copies}" for number in range(30 * copies)]
+        both = revisions.pair(
+            revision(predictions={"base": before}),
+            revision("workspace", predictions={"base": after.assign(cluster=names)}),
+            "base",
+        )
+        found.append(revisions.difference(both, "roc_auc"))
+    assert found[0].low < found[0].mean < found[0].high
+    assert found[1] == pytest.approx(found[0])
+    alone = revisions.difference(both.assign(cluster="one"), "roc_auc")
+    assert (alone.low, alone.high) == (-1, 1)
+
+
+def test_predictions_from_before_there_were_clusters_can_be_read(workspace: Path) -> None:
+    Path("old.csv").write_text("path,label,logit,p_fake,verdict\na.png,REAL,-1,0.3,REAL\n")
+    assert revisions._read_predictions(Path("old.csv")).to_dict("records") == [
+        {"path": "a.png", "label": "REAL", "cluster": "", "p_fake": 0.3, "verdict": "REAL"}
+    ]
