@@ -26,7 +26,7 @@ class Shown(NamedTuple):
     unreadable: pd.DataFrame
     """Images that cannot be decoded: path, why."""
     slices: pd.DataFrame
-    """Images in use: slice, label, train, validation, test; none where no table names slices."""
+    """Images in use: slice, label, and a column for each split; none without slices."""
     thumbnails: pd.DataFrame
     """The images that have a picture: path, split, label, is_example."""
     pictures: dict[str, Image.Image]
@@ -138,12 +138,19 @@ def _findings(findings: list[dict[str, str]]) -> str:
 
 def _counts(audit: dict[str, Any]) -> str:
     rows = [
-        [split, label, audit["found"][split][label], audit["used"][split][label]]
-        for split in SPLITS
-        for label in LABELS
+        [
+            split,
+            *(found[label] for label in LABELS),
+            *(audit["used"].get(split, {}).get(label, 0) for label in LABELS),
+            audit["observations"].get(split, 0),
+        ]
+        for split, found in audit["found"].items()
     ]
+    header = ["split", *LABELS, *(f"{label} in use" for label in LABELS), "observations in use"]
     text = (
-        table(["split", "label", "in the data set", "in use"], rows)
+        table(header, rows)
+        + "\n\nThe images of a cluster (a group, equal pixels, or images that look alike) are one "
+        "observation, and so is an image that stands alone."
         + f"\n\nImages left out: {in_words(audit['left_out'])}. "
         f"Files passed over: {in_words(audit['passed_over'])}."
     )
@@ -166,11 +173,16 @@ def _unreadable(number: int, some: pd.DataFrame) -> list[str]:
 def _groups(groups: dict[str, Any]) -> str:
     if not groups["number"]:
         return "The images have no groups."
+    # Only the groups that have images held out name that split.
+    splits = dict.fromkeys(split for found in groups["largest"].values() for split in found)
     rows = [
-        [code(name), *(found[split][label] for split in SPLITS for label in LABELS)]
+        [
+            code(name),
+            *(found.get(split, {}).get(label, 0) for split in splits for label in LABELS),
+        ]
         for name, found in groups["largest"].items()
     ]
-    header = ["group", *(f"{split} {label}" for split in SPLITS for label in LABELS)]
+    header = ["group", *(f"{split} {label}" for split in splits for label in LABELS)]
     more = groups["number"] - len(rows)
     return (
         f"{groups['number']:,} groups, and {groups['images_without']:,} images without one; "
@@ -184,7 +196,8 @@ def _slices(slices: pd.DataFrame) -> list[str]:
     rows = [[code(str(name)), *numbers] for name, *numbers in slices.itertuples(index=False)]
     return [
         "## Slices",
-        "Images in use, by what they show or what made them, as the table of the data set says.",
+        "Images in use, by what they show or what made them: as `source.slice_pattern` or a table "
+        "of the data set says, or else the folder below the label's or the file names of CIFAKE.",
         table(["slice", *slices.columns[1:]], rows),
     ]
 
