@@ -215,12 +215,18 @@ def slices(table: pd.DataFrame) -> Figure:
     rows = largest(table[table["variant"] == variants[0]])
     wide = table.pivot(index=key, columns="variant", values="accuracy")[variants]
     numbers = [(rows["label"] == label).sum() for label in LABELS]
-    figure, all_axes = _axes(
-        2,
-        1,
-        (0.6 * len(variants) + 4.2, 0.24 * sum(numbers) + 1.2),
-        gridspec_kw={"height_ratios": numbers},
+    columns = rows[["name", "images", "observations"]]
+    rows = rows.assign(
+        shown=[
+            f"{_shortened(name)} ({images:,}/{clusters:,})"
+            for name, images, clusters in columns.itertuples(index=False)
+        ]
     )
+    size = (
+        0.6 * len(variants) + LETTER * rows["shown"].str.len().max() + 1.5,
+        0.24 * len(rows) + LETTER * max(map(len, variants)) + 0.5,
+    )
+    figure, all_axes = _axes(2, 1, size, gridspec_kw={"height_ratios": numbers})
     for axes, label in zip(all_axes[:, 0], LABELS, strict=True):
         of_label = rows[rows["label"] == label]
         shares = wide.loc[pd.MultiIndex.from_frame(of_label[key])].to_numpy()
@@ -228,15 +234,13 @@ def slices(table: pd.DataFrame) -> Figure:
         for (row, column), share in np.ndenumerate(shares):
             colour = "black" if share >= 0.5 else "white"
             axes.text(column, row, f"{share:.2f}", ha="center", va="center", color=colour)
-        columns = of_label[["name", "images", "observations"]]
-        names = [
-            f"{_shortened(name)} ({images:,}/{clusters:,})"
-            for name, images, clusters in columns.itertuples(index=False)
-        ]
         # A name with two dollars is no formula.
-        axes.set_yticks(range(len(names)), names, parse_math=False)
-        axes.axhline((of_label["split"] != HELD_OUT).sum() - 0.5, color="white", linewidth=3)
+        axes.set_yticks(range(len(of_label)), of_label["shown"], parse_math=False)
+        seen = (of_label["split"] != HELD_OUT).sum()
+        if seen < len(of_label):
+            axes.axhline(seen - 0.5, color="white", linewidth=3)
         axes.set(ylabel=label, xticks=[])
+    figure.align_ylabels()
     top = all_axes[0, 0]
     top.xaxis.tick_top()
     top.set_xticks(range(len(variants)), variants, rotation=45, ha="left", rotation_mode="anchor")

@@ -8,12 +8,14 @@ from typing import Any, NamedTuple, Self
 import pandas as pd
 from PIL import Image
 
-from stages.common.manifest import LABELS, SPLITS, in_words
+from stages.common.manifest import LABELS, SPLITS, TEXTS, in_words
 from stages.pages.markdown import code, table
 
 CELL, GAP = 96, 4
 """Pixels of a picture's place on a sheet, and between two of them."""
 COLUMNS = 8
+LISTED = 60
+"""Slices of both labels on the page."""
 
 
 class Shown(NamedTuple):
@@ -36,7 +38,7 @@ class Shown(NamedTuple):
     def read(cls, folder: Path) -> Self:
         """Return what is in `folder`."""
         tables = {
-            name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
+            name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False, dtype=TEXTS)
             for name in ("copies", "near_pairs", "unreadable", "slices", "thumbnails")
         }
         paths = tables["thumbnails"]["path"]
@@ -193,12 +195,15 @@ def _groups(groups: dict[str, Any]) -> str:
 def _slices(slices: pd.DataFrame) -> list[str]:
     if slices.empty:
         return []
-    rows = [[code(str(name)), *numbers] for name, *numbers in slices.itertuples(index=False)]
+    splits = slices.columns[2:]
+    shown = slices.loc[slices[splits].sum(axis=1).nlargest(LISTED).index].sort_index()
+    rows = [[code(name), *numbers] for name, *numbers in shown.itertuples(index=False)]
     return [
         "## Slices",
         "Images in use, by what they show or what made them: as `source.slice_pattern` or a table "
         "of the data set says, or else the folder below the label's or the file names of CIFAKE.",
-        table(["slice", *slices.columns[1:]], rows),
+        table(["slice", *slices.columns[1:]], rows)
+        + _and_more(len(slices) - len(rows), "in data/manifest.csv"),
     ]
 
 
