@@ -270,8 +270,8 @@ def slices_note(report: Mapping[str, Any]) -> str:
     slices = pd.DataFrame(next(iter(report["variants"].values()))["slices"])
     text = (
         "A slice is what images show, or what made them; other and all are images without one. "
-        "Accuracy on a slice is the share of it that is recognised; in brackets, 95% intervals over "
-        "the independent observations."
+        "Accuracy on a slice is the share of it that is recognised; in brackets, 95% intervals "
+        "over the independent observations."
     )
     return f"{text} {rest_in_words(slices)}".rstrip()
 
