@@ -21,6 +21,7 @@ TITLES = [
     "precision and recall",
     "reliability",
     "robustness",
+    "slices",
     "confusion matrices",
     "training accuracy",
     "training loss",

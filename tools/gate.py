@@ -25,7 +25,7 @@ from tools.review.revisions import Revision
 
 PAIRED = (*revisions.MEANS, *revisions.RANKINGS)
 """The metrics that `beyond_interval` takes: those that come from the predictions alone."""
-LESS_IS_BETTER = ("loss", "brier", "ece", "accuracy_lost")
+LESS_IS_BETTER = ("loss", "validation_loss", "brier", "ece", "accuracy_lost")
 """What the names of such metrics start with."""
 OK, FAILED, NOT_CHECKED = "ok", "failed", "not checked"
 

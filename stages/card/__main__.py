@@ -1,7 +1,8 @@
 """card: describe one variant's network, with its numbers, for whoever gets it.
 
 In:  models/<variant>.h5 and .json, configs/<variant>.yaml, metrics/<variant>.json and
-     metrics/robustness/<variant>.json, metrics/sets/<variant>, reports/data.json.
+     metrics/robustness/<variant>.json, metrics/sets/<variant>, plots/slices/<variant>.csv,
+     reports/data.json.
 Out: models/<variant>.md. It begins with what the Hugging Face Hub reads,
      https://huggingface.co/docs/hub/model-cards; then it goes in the order of Mitchell et al.,
      Model Cards for Model Reporting, 2019, https://arxiv.org/abs/1810.03993.
@@ -10,10 +11,14 @@ Out: models/<variant>.md. It begins with what the Hugging Face Hub reads,
 from hashlib import md5
 from pathlib import Path
 
-from stages.card.contents import page, with_interval
+import pandas as pd
+
+from stages.card.contents import page
 from stages.common.command import InputError, command_line, run
 from stages.common.files import read_json, replacing
+from stages.common.manifest import TEXTS
 from stages.common.params import read_value, read_yaml
+from stages.pages.markdown import with_interval
 
 
 def main() -> None:
@@ -30,6 +35,11 @@ def main() -> None:
         path: read_json(Path("metrics/sets") / variant / f"{name}.json")
         for name, path in sorted(read_value("external").items())
     }
+    slices_path = Path("plots/slices") / f"{variant}.csv"
+    try:
+        slices = pd.read_csv(slices_path, keep_default_na=False, dtype=TEXTS)
+    except OSError as error:
+        raise InputError(f"{slices_path}: {error.strerror}; run `dvc repro`") from None
     text = page(
         variant,
         digest,
@@ -39,6 +49,7 @@ def main() -> None:
         metrics,
         read_json(Path("metrics/robustness") / f"{variant}.json"),
         sets,
+        slices,
         read_json(Path("reports/data.json")),
         str(read_value("source.path")),
     )

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
-from stages.pages.markdown import code, table
+from stages.pages.markdown import code, table, with_interval
+from stages.pages.slice_table import rest_in_words, slice_table
 from stages.pages.templates import render
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
@@ -16,6 +18,12 @@ HUB_METRICS = ["accuracy", "precision", "recall", "f1", "roc_auc", "brier_score"
 WEIGHTED = {"precision", "recall", "f1"}
 CALIBRATED = {"log loss": "loss", "Brier score": "brier_score", "calibration error": "ece"}
 """What was measured before and after calibration, by its name in metrics/<variant>.json."""
+HELD_OUT = {
+    "accuracy on REAL": "held_out_accuracy_real",
+    "accuracy on FAKE": "held_out_accuracy_fake",
+    "ROC AUC": "held_out_roc_auc",
+}
+"""What is measured of slices that are held out if their labels allow it, by its name there."""
 KINDS = {
     "jpeg": "JPEG compression",
     "blur": "blur",
@@ -76,6 +84,8 @@ def results_table(
 ) -> str:
     """Return a Markdown table of what was measured, see `metadata` for the arguments."""
     rows = [
+        ["accuracy on validation, as trained", f"{metrics['validation_accuracy']:.3f}"],
+        ["ROC AUC on validation", f"{metrics['validation_roc_auc']:.3f}"],
         ["accuracy", with_interval(metrics, "accuracy")],
         ["accuracy on REAL", f"{metrics['accuracy_real']:.3f}"],
         ["accuracy on FAKE", f"{metrics['accuracy_fake']:.3f}"],
@@ -103,6 +113,14 @@ def results_table(
             if f"accuracy_{kind}" in robustness
         ),
     ]
+    if "held_out_accuracy" in metrics:
+        where = f"{metrics['held_out_images']:,} images of slices held out"
+        rows.append([f"accuracy on {where}", with_interval(metrics, "held_out_accuracy")])
+        rows += [
+            [f"{words} of these", f"{metrics[name]:.3f}"]
+            for words, name in HELD_OUT.items()
+            if name in metrics
+        ]
     for path, found in sets.items():
         where = f"{found['images']:,} images of {code(path)}"
         rows.append([f"accuracy on {where}", with_interval(found, "accuracy")])
@@ -124,11 +142,6 @@ def share_of_larger_label(audit: Mapping[str, Any]) -> float:
     return float(max(of_label) / sum(of_label))
 
 
-def with_interval(metrics: Mapping[str, float], name: str) -> str:
-    low, high = metrics[f"{name}_low"], metrics[f"{name}_high"]
-    return f"{metrics[name]:.3f} ({low:.3f} to {high:.3f})"
-
-
 def page(
     variant: str,
     digest: str,
@@ -138,6 +151,7 @@ def page(
     metrics: Mapping[str, float],
     robustness: Mapping[str, float],
     sets: Mapping[str, Mapping[str, float]],
+    slices: pd.DataFrame,
     audit: Mapping[str, Any],
     data_set: str,
 ) -> str:
@@ -147,7 +161,7 @@ def page(
         digest: MD5 of the network's file.
         config: what configs/<variant>.yaml holds.
         preprocess: the block of params.yaml.
-        calibration, metrics, robustness: what `evaluate` wrote of the variant.
+        calibration, metrics, robustness, slices: what `evaluate` wrote of the variant.
         audit: what reports/data.json holds.
     """
     about = metadata(variant, metrics, sets, data_set)
@@ -172,5 +186,7 @@ def page(
         images=images_table(audit),
         worse=worse_calibrated(metrics),
         results=results_table(metrics, robustness, sets),
+        slices=slice_table({"accuracy": slices}) if slices["slice"].any() else "",
+        rest_of_slices=rest_in_words(slices),
     )
     return text + "\n"

@@ -47,7 +47,7 @@ def expect_random_reads(images: np.ndarray) -> None:
 
 
 def load_split(name: str) -> Split:
-    """Return the split `name`: train, validation or test.
+    """Return the split `name`: train, validation, test or held_out.
 
     Raises:
         InputError: preprocess has not written it, or its arrays do not fit each other.

@@ -22,6 +22,7 @@ from stages.compare.results import clusters_of, is_right, read_metrics, read_set
 from stages.compare.schema import CompareParams
 from stages.compare.summary import describe_changes, to_json, to_markdown
 from stages.evaluate.gallery import read_gallery
+from stages.pages.slice_table import marks, names
 
 COMPARISON = Path("reports/comparison.md")
 NUMBERS = Path("reports/comparison.json")
@@ -47,7 +48,8 @@ def main() -> None:
     of_models = compare_models(correct, clusters, models)
     runs = compare_runs(correct, clusters, models, of_models)
     changes = describe_changes(configs, baseline)
-    numbers = to_json(clusters, changes, metrics, robustness, sets, runs, of_models)
+    slices = read_tables(variants, Path("plots/slices"))
+    numbers = to_json(clusters, changes, metrics, robustness, sets, slices, runs, of_models)
     markdown = to_markdown(json.loads(numbers))
 
     tables = {
@@ -57,6 +59,7 @@ def main() -> None:
         "reliability": curves.calibration(predictions),
         "confusion": curves.confusion(predictions),
         "robustness": curves.robustness(read_tables(variants, Path("plots/robustness"))),
+        "slices": slices.assign(name=names(slices) + marks(slices)),
         "metrics": metrics[SHARES].reset_index().melt("variant", var_name="metric"),
         "accuracy": metrics[["accuracy", "accuracy_low", "accuracy_high"]]
         .assign(model=pd.Series(models))

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from stages.common.manifest import LABELS
+from stages.common.manifest import HELD_OUT, LABELS
 from stages.evaluate.gallery import EXAMPLES, KINDS
+from stages.pages.slice_table import largest
 
 # A user's matplotlibrc must not change the bytes.
 rcdefaults()
@@ -34,6 +35,9 @@ COLOURS = [
 LETTER = 0.075
 """Inches that a letter of a name takes, about."""
 
+LONGEST = 40
+"""Letters of a slice's name."""
+
 UNITS = {
     "JPEG": "quality",
     "blur": "sigma, pixels",
@@ -52,6 +56,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
         "reliability": reliability(tables["reliability"]),
         "robustness": robustness(tables["robustness"]),
         "confusion": confusion(tables["confusion"]),
+        "slices": slices(tables["slices"]),
         "training": training(tables["training"]),
     }
 
@@ -200,6 +205,50 @@ def robustness(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def slices(table: pd.DataFrame) -> Figure:
+    """Return the accuracy on each slice (row) of each variant (column), REAL above FAKE.
+
+    From 0.5 on numbers are black, below it they are white.
+    """
+    variants = list(table["variant"].unique())
+    key = ["label", "slice", "split"]
+    rows = largest(table[table["variant"] == variants[0]])
+    wide = table.pivot(index=key, columns="variant", values="accuracy")[variants]
+    numbers = [(rows["label"] == label).sum() for label in LABELS]
+    columns = rows[["name", "images", "observations"]]
+    rows = rows.assign(
+        shown=[
+            f"{_shortened(name)} ({images:,}/{clusters:,})"
+            for name, images, clusters in columns.itertuples(index=False)
+        ]
+    )
+    size = (
+        0.6 * len(variants) + LETTER * rows["shown"].str.len().max() + 1.5,
+        0.24 * len(rows) + LETTER * max(map(len, variants)) + 0.5,
+    )
+    figure, all_axes = _axes(2, 1, size, gridspec_kw={"height_ratios": numbers})
+    for axes, label in zip(all_axes[:, 0], LABELS, strict=True):
+        of_label = rows[rows["label"] == label]
+        shares = wide.loc[pd.MultiIndex.from_frame(of_label[key])].to_numpy()
+        picture = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+        for (row, column), share in np.ndenumerate(shares):
+            colour = "black" if share >= 0.5 else "white"
+            axes.text(column, row, f"{share:.2f}", ha="center", va="center", color=colour)
+        # A name with two dollars is no formula.
+        axes.set_yticks(range(len(of_label)), of_label["shown"], parse_math=False)
+        seen = (of_label["split"] != HELD_OUT).sum()
+        if seen < len(of_label):
+            axes.axhline(seen - 0.5, color="white", linewidth=3)
+        axes.set(ylabel=label, xticks=[])
+    figure.align_ylabels()
+    top = all_axes[0, 0]
+    top.xaxis.tick_top()
+    top.set_xticks(range(len(variants)), variants, rotation=45, ha="left", rotation_mode="anchor")
+    bar = figure.colorbar(picture, ax=all_axes, label="accuracy", ticks=[0, 0.5, 1])
+    bar.ax.axhline(0.5, color="white")
+    return figure
+
+
 def gallery(variant: str, examples: pd.DataFrame) -> Figure:
     """Return the examples of a variant: image and heat map, a row for each kind."""
     figure, [[axes]] = _axes(1, 1, (2.1 * EXAMPLES, 1.5 * len(KINDS) + 0.4))
@@ -244,6 +293,12 @@ def confusion(matrices: pd.DataFrame) -> Figure:
 
 def _colour(number: int) -> str:
     return COLOURS[number % len(COLOURS)]
+
+
+def _shortened(name: str) -> str:
+    """Return `name`, or its two ends if it is long."""
+    half = LONGEST // 2
+    return name if len(name) <= LONGEST else f"{name[:half]}…{name[-half:]}"
 
 
 def _wrapped(name: str, width: float) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stages.common.manifest import LABELS
 from stages.compare.verdicts import in_words
 from stages.pages.markdown import table
+from stages.pages.slice_table import rest_in_words, slice_table
 
 
 def describe_changes(
@@ -67,6 +69,7 @@ def to_json(
     metrics: pd.DataFrame,
     robustness: pd.DataFrame,
     sets: Mapping[str, Mapping[str, Any]],
+    slices: pd.DataFrame,
     runs: pd.DataFrame,
     of_models: pd.DataFrame,
 ) -> str:
@@ -75,6 +78,7 @@ def to_json(
     Args:
         clusters: the name of the cluster of each test image: str, [N].
         sets: of each variant, what was measured on each external data set; {} without any.
+        slices: the accuracies on each slice, with a column `variant` first.
     """
     report = {
         "words": in_words(runs, of_models),
@@ -87,6 +91,7 @@ def to_json(
                 "metrics": _by_name(metrics)[variant],
                 "robustness": _by_name(robustness)[variant],
                 **({"sets": sets[variant]} if sets[variant] else {}),
+                "slices": slices[slices["variant"] == variant].iloc[:, 1:].to_dict("records"),
             }
             for variant, of_run in _by_name(runs).items()
         },
@@ -120,8 +125,13 @@ def to_markdown(report: Mapping[str, Any]) -> str:
                     * has_seeds(report)
                 ),
                 runs_table(report),
+                choice_note(report),
                 runs_note(report),
                 *(["## On other data sets", sets, SETS_NOTE] if sets else []),
+                "## By slice",
+                slices_table(report),
+                slices_note(report),
+                "![Accuracy by slice](figures/slices.png)",
             ]
         )
         + "\n"
@@ -153,6 +163,32 @@ def runs_note(report: Mapping[str, Any]) -> str:
     )
 
 
+def choice_note(report: Mapping[str, Any]) -> str:
+    """Return what stands below `runs_table`: by which of its columns to choose."""
+    text = (
+        "Choose by validation: accuracy on the validation split, as trained. The test split is for "
+        "the last look."
+    )
+    if not has_held_out(report):
+        return text
+    held_out = next(iter(report["variants"].values()))["metrics"]
+    text += (
+        f" Held out: accuracy on {held_out['held_out_images']:,} images "
+        f"({held_out['held_out_observations']:,} independent observations) of slices that nothing "
+        "was trained, validated or calibrated on. It is the more honest one, as none of its "
+        "subjects and generators were seen."
+    )
+    for label, other in (LABELS, LABELS[::-1]):
+        if f"held_out_accuracy_{other.lower()}" not in held_out:
+            text += f" Only {label} is held out, so there is no accuracy on {other} and no ROC AUC."
+    return text
+
+
+def has_held_out(report: Mapping[str, Any]) -> bool:
+    """Return whether `report` has slices that were held out."""
+    return "held_out_accuracy" in next(iter(report["variants"].values()))["metrics"]
+
+
 def has_seeds(report: Mapping[str, Any]) -> bool:
     """Return whether `report` has a model that was trained with several seeds."""
     return any(model["runs"] > 1 for model in report["models"].values())
@@ -163,7 +199,9 @@ def runs_table(report: Mapping[str, Any]) -> str:
     baseline = next(iter(report["variants"]))
     header = [
         "variant",
+        "validation",
         "accuracy",
+        *["held out"] * has_held_out(report),
         "verdict",
         "difference",
         "p",
@@ -173,10 +211,12 @@ def runs_table(report: Mapping[str, Any]) -> str:
         "perturbed",
         f"differs from {baseline} in",
     ]
+    measured = ["accuracy", *["held_out_accuracy"] * has_held_out(report)]
     rows = [
         [
             variant,
-            _with_interval(row["metrics"], "accuracy"),
+            f"{row['metrics']['validation_accuracy']:.3f}",
+            *(_with_interval(row["metrics"], name) for name in measured),
             row["comparison"]["verdict"],
             _with_interval(row["comparison"], "difference", "+"),
             p_in_words(row["comparison"]["p_adjusted"]),
@@ -217,6 +257,23 @@ def sets_table(report: Mapping[str, Any]) -> str:
 def _on_set(metrics: Mapping[str, float]) -> str:
     auc = f", AUC {metrics['roc_auc']:.3f}" if "roc_auc" in metrics else ""
     return _with_interval(metrics, "accuracy") + auc
+
+
+def slices_table(report: Mapping[str, Any]) -> str:
+    """Return a Markdown table with a row for each slice, a column for each variant."""
+    variants = by_accuracy(report["variants"])
+    return slice_table({name: pd.DataFrame(row["slices"]) for name, row in variants.items()})
+
+
+def slices_note(report: Mapping[str, Any]) -> str:
+    """Return what stands below `slices_table`: what a slice is, and how many are not shown."""
+    slices = pd.DataFrame(next(iter(report["variants"].values()))["slices"])
+    text = (
+        "A slice is what images show, or what made them; other and all are images without one. "
+        "Accuracy on a slice is the share of it that is recognised; in brackets, 95% intervals "
+        "over the independent observations."
+    )
+    return f"{text} {rest_in_words(slices)}".rstrip()
 
 
 def by_accuracy(variants: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """evaluate: calibrate one variant's network on validation, then measure it on the test split.
 
-In:  models/<variant>.h5, data/processed/validation and test, data/manifest.csv.
+In:  models/<variant>.h5, data/processed/validation, test and held_out, data/manifest.csv.
 Out: models/<variant>.json: its temperature and threshold;
-     metrics/<variant>.json and data/predictions/<variant>.csv: of the test images as they are;
+     metrics/<variant>.json: of validation as trained, of the test images as they are, and of the
+     slices that are held out;
+     data/predictions/<variant>.csv: of the test images;
+     plots/slices/<variant>.csv: accuracy on each slice of the test images and of those held out;
      metrics/sets/<variant>/test.json: of these, what is measured on any set of images;
      metrics/robustness/<variant>.json and plots/robustness/<variant>.csv: of test images that were
      changed, a row a perturbation;
@@ -21,18 +24,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.common.arrays import EXTERNAL, OWN, load_folder, load_split, read
+from stages.common.arrays import EXTERNAL, OWN, PROCESSED, Split, load_folder, load_split, read
 from stages.common.command import InputError, command_line, run
 from stages.common.files import naming, replacing
-from stages.common.manifest import LABELS, MANIFEST, TEXTS, observations, read_used
+from stages.common.manifest import HELD_OUT, LABELS, MANIFEST, TEXTS, observations, read_used
 from stages.common.params import read_block
 from stages.evaluate import calibration
 from stages.evaluate.calibrated_model import EvaluateModel
 from stages.evaluate.classifier import Classifier
 from stages.evaluate.gallery import choose, write_gallery
-from stages.evaluate.metrics import measure, measure_set, of_own_test
+from stages.evaluate.metrics import (
+    measure,
+    measure_held_out,
+    measure_set,
+    measure_validation,
+    of_own_test,
+)
 from stages.evaluate.robustness import summary, under_perturbations
 from stages.evaluate.schema import EvaluateParams, RobustnessParams
+from stages.evaluate.slices import by_slice
 from stages.networks.runtime import set_up
 
 SETS = Path("metrics/sets")
@@ -66,19 +76,30 @@ def measure_external(classifier: Classifier, variant: str, name: str) -> None:
 
 
 def measure_own(classifier: Classifier, variant: str) -> None:
-    """Calibrate a network on validation and measure it on the test split."""
+    """Calibrate a network on validation; measure it on the test split and what is held out."""
     perturbed = read_block("robustness", RobustnessParams)
-    test = load_split("test")
-    used = read_used()
-    rows = used[used["split"] == "test"].reset_index(drop=True)
-    if not np.array_equal(rows["label"].map(LABELS.index), test.labels):
-        raise InputError(f"{MANIFEST} and data/processed/test differ; run `dvc repro preprocess`")
-
-    model = EvaluateModel.calibrated_on(load_split("validation"), classifier)
+    test, rows = load_measured("test")
+    held_out, held_out_rows = load_measured(HELD_OUT)
+    validation = load_split("validation")
+    logits = classifier.logits(validation.images)
+    model = EvaluateModel(classifier, calibration.fit(logits, validation.labels))
     columns = ["path", "label", "slice", "cluster"]
     predictions = pd.concat([rows[columns], model.predict(test.images)], axis=1)
     clusters = observations(rows).to_numpy()
-    metrics = measure(test.labels, predictions["logit"].to_numpy(), clusters, model.calibration)
+    of_held_out = model.predict(held_out.images)
+    metrics = (
+        measure_validation(validation.labels, logits)
+        | measure(test.labels, predictions["logit"].to_numpy(), clusters, model.calibration)
+        | measure_held_out(
+            held_out.labels,
+            of_held_out["logit"].to_numpy(),
+            observations(held_out_rows).to_numpy(),
+            model.calibration,
+        )
+    )
+    p_fake = pd.concat([predictions["p_fake"], of_held_out["p_fake"]], ignore_index=True)
+    measured = pd.concat([rows, held_out_rows], ignore_index=True)
+    slices = by_slice(measured.assign(correct=(p_fake >= 0.5) == (measured["label"] == "FAKE")))
     examples = choose(predictions)
     shown = read(test.images, examples.index.to_numpy())
     heat = model.explain(shown, examples["verdict"])
@@ -91,6 +112,7 @@ def measure_own(classifier: Classifier, variant: str) -> None:
     robustness_path = Path("metrics/robustness") / f"{variant}.json"
     predictions_path = Path("data/predictions") / f"{variant}.csv"
     changed_path = Path("plots/robustness") / f"{variant}.csv"
+    slices_path = Path("plots/slices") / f"{variant}.csv"
     gallery_path = Path("plots/gallery") / variant
     with (
         replacing(calibration_path) as calibration_file,
@@ -99,6 +121,7 @@ def measure_own(classifier: Classifier, variant: str) -> None:
         replacing(robustness_path) as robustness_file,
         replacing(predictions_path) as predictions_file,
         replacing(changed_path) as changed_file,
+        replacing(slices_path) as slices_file,
         replacing(gallery_path) as folder,
     ):
         with naming(calibration_path):
@@ -116,10 +139,25 @@ def measure_own(classifier: Classifier, variant: str) -> None:
             )
         with naming(changed_path):
             changed.to_csv(changed_file, index=False, lineterminator="\n")
+        with naming(slices_path):
+            slices.to_csv(slices_file, index=False, lineterminator="\n")
         with naming(gallery_path):
             write_gallery(folder, examples, shown, heat)
     say(variant, metrics)
     say(variant, robustness)
+
+
+def load_measured(split: str) -> tuple[Split, pd.DataFrame]:
+    """Return the images of `split`, and their rows in the manifest.
+
+    Raises:
+        InputError: the two differ.
+    """
+    images, used = load_split(split), read_used()
+    rows = used[used["split"] == split].reset_index(drop=True)
+    if not np.array_equal(rows["label"].map(LABELS.index), images.labels):
+        raise InputError(f"{MANIFEST} and {PROCESSED / split} differ; run `dvc repro preprocess`")
+    return images, rows
 
 
 def write_json(metrics: dict[str, float], path: Path) -> None:

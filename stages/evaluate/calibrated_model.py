@@ -1,13 +1,9 @@
 """A trained network together with its calibration."""
 
-from typing import Self
-
 import numpy as np
 import pandas as pd
 
-from stages.common.arrays import Split
 from stages.common.manifest import LABELS
-from stages.evaluate import calibration
 from stages.evaluate.calibration import Calibration, probabilities
 from stages.evaluate.classifier import Classifier
 from stages.evaluate.grad_cam import heat_maps
@@ -19,12 +15,6 @@ class EvaluateModel:
     def __init__(self, classifier: Classifier, fitted: Calibration):
         """Take a network, and the calibration that was fitted for it."""
         self.classifier, self.calibration = classifier, fitted
-
-    @classmethod
-    def calibrated_on(cls, validation: Split, classifier: Classifier) -> Self:
-        """Return `classifier` with the calibration that suits the images of `validation`."""
-        logits = classifier.logits(validation.images)
-        return cls(classifier, calibration.fit(logits, validation.labels))
 
     def predict(self, images: np.ndarray) -> pd.DataFrame:
         """Return logit, p_fake and verdict of `images` (uint8, [N, height, width, 3])."""

@@ -16,7 +16,7 @@ from sklearn.metrics import (
 from stages.common.manifest import LABELS
 from stages.evaluate.calibration import Calibration, log_loss, probabilities
 from stages.evaluate.reliability import expected_calibration_error
-from stages.evaluate.schema import OF_ANY_SET
+from stages.evaluate.schema import OF_ANY_SET, OF_HELD_OUT
 from stages.evaluate.statistics import accuracy_interval
 
 
@@ -106,6 +106,31 @@ def measure_set(
     if labels.min() != labels.max():
         metrics["roc_auc"] = roc_auc_score(labels, logits)
     return _numbers(clusters) | {name: round(float(value), 6) for name, value in metrics.items()}
+
+
+def measure_held_out(
+    labels: np.ndarray, logits: np.ndarray, clusters: np.ndarray, fitted: Calibration
+) -> dict[str, float]:
+    """Return what `measure_set` says of the slices that are held out; {} where there are none."""
+    if not len(labels):
+        return {}
+    found = measure_set(labels, logits, clusters, fitted)
+    return {f"held_out_{name}": found[name] for name in OF_HELD_OUT if name in found}
+
+
+def measure_validation(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
+    """Return what to choose a network by: of validation images, before it is calibrated on them.
+
+    Args:
+        labels: 0 (REAL) or 1 (FAKE): int, [N], both present.
+        logits: log-odds of FAKE as the network gives them: float, [N].
+    """
+    metrics = {
+        "validation_accuracy": accuracy_score(labels, probabilities(logits) >= 0.5),
+        "validation_loss": log_loss(labels, logits),
+        "validation_roc_auc": roc_auc_score(labels, logits),
+    }
+    return {name: round(float(value), 6) for name, value in metrics.items()}
 
 
 def of_own_test(clusters: np.ndarray, metrics: Mapping[str, float]) -> dict[str, float]:

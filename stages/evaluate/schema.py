@@ -27,7 +27,21 @@ OF_ANY_SET = (
     "roc_auc",
 )
 """The metrics of the own test split and of external sets alike."""
+OF_HELD_OUT = (
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "accuracy_real",
+    "accuracy_fake",
+    "roc_auc",
+    "images",
+    "observations",
+)
+"""What is measured of slices that are held out, named `held_out_...`."""
 METRICS = (
+    "validation_accuracy",
+    "validation_loss",
+    "validation_roc_auc",
     *OF_ANY_SET,
     "loss",
     "loss_calibrated",
@@ -50,6 +64,7 @@ METRICS = (
     "accuracy_blur",
     "accuracy_noise",
     "accuracy_downscale",
+    *(f"held_out_{name}" for name in OF_HELD_OUT),
 )
 """All that metrics/ and metrics/robustness/ name."""
 

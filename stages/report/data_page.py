@@ -8,12 +8,14 @@ from typing import Any, NamedTuple, Self
 import pandas as pd
 from PIL import Image
 
-from stages.common.manifest import LABELS, SPLITS, in_words
+from stages.common.manifest import LABELS, SPLITS, TEXTS, in_words
 from stages.pages.markdown import code, table
 
 CELL, GAP = 96, 4
 """Pixels of a picture's place on a sheet, and between two of them."""
 COLUMNS = 8
+LISTED = 60
+"""Slices of both labels on the page."""
 
 
 class Shown(NamedTuple):
@@ -26,7 +28,7 @@ class Shown(NamedTuple):
     unreadable: pd.DataFrame
     """Images that cannot be decoded: path, why."""
     slices: pd.DataFrame
-    """Images in use: slice, label, train, validation, test; none where no table names slices."""
+    """Images in use: slice, label, and a column for each split; none without slices."""
     thumbnails: pd.DataFrame
     """The images that have a picture: path, split, label, is_example."""
     pictures: dict[str, Image.Image]
@@ -36,7 +38,7 @@ class Shown(NamedTuple):
     def read(cls, folder: Path) -> Self:
         """Return what is in `folder`."""
         tables = {
-            name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
+            name: pd.read_csv(folder / f"{name}.csv", keep_default_na=False, dtype=TEXTS)
             for name in ("copies", "near_pairs", "unreadable", "slices", "thumbnails")
         }
         paths = tables["thumbnails"]["path"]
@@ -138,12 +140,19 @@ def _findings(findings: list[dict[str, str]]) -> str:
 
 def _counts(audit: dict[str, Any]) -> str:
     rows = [
-        [split, label, audit["found"][split][label], audit["used"][split][label]]
-        for split in SPLITS
-        for label in LABELS
+        [
+            split,
+            *(found[label] for label in LABELS),
+            *(audit["used"].get(split, {}).get(label, 0) for label in LABELS),
+            audit["observations"].get(split, 0),
+        ]
+        for split, found in audit["found"].items()
     ]
+    header = ["split", *LABELS, *(f"{label} in use" for label in LABELS), "observations in use"]
     text = (
-        table(["split", "label", "in the data set", "in use"], rows)
+        table(header, rows)
+        + "\n\nThe images of a cluster (a group, equal pixels, or images that look alike) are one "
+        "observation, and so is an image that stands alone."
         + f"\n\nImages left out: {in_words(audit['left_out'])}. "
         f"Files passed over: {in_words(audit['passed_over'])}."
     )
@@ -166,11 +175,16 @@ def _unreadable(number: int, some: pd.DataFrame) -> list[str]:
 def _groups(groups: dict[str, Any]) -> str:
     if not groups["number"]:
         return "The images have no groups."
+    # Only the groups that have images held out name that split.
+    splits = dict.fromkeys(split for found in groups["largest"].values() for split in found)
     rows = [
-        [code(name), *(found[split][label] for split in SPLITS for label in LABELS)]
+        [
+            code(name),
+            *(found.get(split, {}).get(label, 0) for split in splits for label in LABELS),
+        ]
         for name, found in groups["largest"].items()
     ]
-    header = ["group", *(f"{split} {label}" for split in SPLITS for label in LABELS)]
+    header = ["group", *(f"{split} {label}" for split in splits for label in LABELS)]
     more = groups["number"] - len(rows)
     return (
         f"{groups['number']:,} groups, and {groups['images_without']:,} images without one; "
@@ -181,11 +195,15 @@ def _groups(groups: dict[str, Any]) -> str:
 def _slices(slices: pd.DataFrame) -> list[str]:
     if slices.empty:
         return []
-    rows = [[code(str(name)), *numbers] for name, *numbers in slices.itertuples(index=False)]
+    splits = slices.columns[2:]
+    shown = slices.loc[slices[splits].sum(axis=1).nlargest(LISTED).index].sort_index()
+    rows = [[code(name), *numbers] for name, *numbers in shown.itertuples(index=False)]
     return [
         "## Slices",
-        "Images in use, by what they show or what made them, as the table of the data set says.",
-        table(["slice", *slices.columns[1:]], rows),
+        "Images in use, by what they show or what made them: as `source.slice_pattern` or a table "
+        "of the data set says, or else the folder below the label's or the file names of CIFAKE.",
+        table(["slice", *slices.columns[1:]], rows)
+        + _and_more(len(slices) - len(rows), "in data/manifest.csv"),
     ]
 
 

@@ -12,11 +12,14 @@ from stages.compare.summary import (
     MODELS_NOTE,
     SETS_NOTE,
     by_accuracy,
+    choice_note,
     has_seeds,
     models_table,
     runs_note,
     runs_table,
     sets_table,
+    slices_note,
+    slices_table,
 )
 from stages.evaluate.gallery import KINDS, read_gallery
 from stages.pages.markdown import code, table
@@ -71,8 +74,14 @@ def all_metrics(variants: Mapping[str, Any]) -> str:
     for part in ("metrics", "robustness"):
         for name in dict.fromkeys(name for row in variants.values() for name in row[part]):
             found = [row[part].get(name) for row in variants.values()]
-            rows.append([code(name), *("" if v is None else f"{v:.4f}" for v in found)])
+            rows.append([code(name), *map(_number, found)])
     return table(["metric", *variants], rows)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
 
 
 def perturbed(robustness: pd.DataFrame) -> str:
@@ -130,11 +139,14 @@ def page(
         baseline=next(iter(variants)),
         variants=list(variants),
         runs=to_html(runs_table(report)),
+        choice_note=choice_note(report),
         runs_note=runs_note(report),
         models=to_html(models_table(report)) if has_seeds(report) else "",
         models_note=MODELS_NOTE,
         sets=to_html(sets_table(report)),
         sets_note=SETS_NOTE,
+        slices=to_html(slices_table(report)),
+        slices_note=slices_note(report),
         parameters=to_html(differing_parameters(variants)),
         metrics=to_html(all_metrics(variants)),
         perturbed=to_html(perturbed(robustness)),

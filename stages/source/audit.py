@@ -201,14 +201,12 @@ def near_duplicates(
         found: path, width, height, sha256 of all images; `pairs` are of its rows.
         manifest: what each of them is used for.
     """
-    in_use = (
-        found[["path"]]
-        .assign(pixels=pixels(found))
-        .merge(manifest.loc[manifest["status"] == "used", ["path", "split"]], on="path")
-    )
+    keys = pixels(found).to_numpy()
+    paired = pd.Series(keys).isin({*keys[pairs.first], *keys[pairs.second]}).to_numpy()
+    in_use = found.loc[paired, ["path"]].assign(pixels=keys[paired])
+    in_use = in_use.merge(manifest.loc[manifest["status"] == "used", ["path", "split"]], on="path")
     first = in_use.groupby(["pixels", "split"])["path"].first().unstack()
     first = first.reindex(columns=list(SPLITS))
-    keys = pixels(found).to_numpy()
     alike = pd.DataFrame(
         {
             "one": np.concatenate([keys[pairs.first], keys[pairs.second]]),

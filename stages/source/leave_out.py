@@ -45,7 +45,8 @@ def leave_slices_out(in_use: pd.DataFrame, seed: int) -> LeftOut:
     if parts.empty:
         return LeftOut(parts.assign(accuracy_random=[], accuracy_left_out=[]), not_checked)
     drawn = _draw(in_use, parts, seed)
-    features, labels = np.array(drawn["features"].tolist()), drawn["label"].to_numpy()
+    features = np.stack([np.frombuffer(row, np.float32) for row in drawn["features"]])
+    labels = drawn["label"].to_numpy()
     slices, sets = drawn["slice"].to_numpy(), observations(drawn).to_numpy()
     classifier = make_pipeline(StandardScaler(), SVC(class_weight="balanced"))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)

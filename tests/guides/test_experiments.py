@@ -156,7 +156,8 @@ def _compare(team: Project) -> None:
     columns = [name.strip() for name in rows[0].strip("|").split("|")]
     assert columns[0] == "Experiment"
     assert columns[-1] == "variants.sgd.learning_rate"
-    assert all(name.startswith("metrics/sgd.json:") for name in columns[1:-1])
+    assert "metrics/sgd.json:validation_loss" in columns
+    assert all(name.startswith("metrics/sgd.json:validation") for name in columns[1:-1])
     table = next(part for part in chosen.split("\n\n") if part.startswith("Experiment,"))
     by_name = {row["Experiment"] or row["rev"]: row for row in csv.DictReader(io.StringIO(table))}
     rates = {name: row["variants.sgd.learning_rate"] for name, row in by_name.items()}

@@ -7,6 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import pandas as pd
 import pytest
 import yaml
 from markdown_it import MarkdownIt
@@ -42,6 +43,34 @@ def test_your_own_images_take_the_place_of_the_others(project: Project) -> None:
     assert sum(sum(labels.values()) for labels in used.values()) == 60
     assert "data/holiday.zip" in (project.root / "models/sgd.md").read_text()
     guide.follow("Read what is wrong with a data set", project)
+
+
+@pytest.mark.slow
+def test_slices_are_measured_and_some_are_held_out(project: Project) -> None:
+    slices = {"REAL": ("real/landscapes", "real/portraits")}
+    slices["FAKE"] = ("ai_generated/midjourney", "ai_generated/sdxl")
+    for name, data in small_data_set({"all": 40}, seed=3).items():
+        _, label, file = name.split("/")
+        path = project.root / "pictures" / slices[label][int(file[:4]) % 4 > 0] / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (printed,) = Guide("your-data.md").follow(
+        "See which images are hard, and hold some out", project
+    )
+    assert "held_out_roc_auc" in printed
+    used = json.loads((project.root / "reports/data.json").read_text())["used"]
+    assert used["held_out"] == {"REAL": 10, "FAKE": 10}
+    manifest = pd.read_csv(project.root / "data/manifest.csv")
+    learned = manifest.loc[manifest["split"] != "held_out", "slice"]
+    assert set(learned) == {"portraits", "sdxl"}
+    metrics = json.loads((project.root / "metrics/sgd.json").read_text())
+    assert (metrics["held_out_images"], metrics["held_out_observations"]) == (20, 20)
+    page = (project.root / "reports/comparison.md").read_text()
+    assert "| variant | validation | accuracy | held out |" in page
+    assert "| REAL | `landscapes`, held out | 10 | 10 |" in page
+    assert "`midjourney`, held out" in (project.root / "models/sgd.md").read_text()
+    assert (project.root / "reports/figures/slices.png").exists()
+    assert "By slice" in (project.root / "reports/index.html").read_text()
 
 
 @pytest.mark.slow

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -45,6 +46,8 @@ def write(workspace: Path) -> Callable[[], str]:
     for name in INPUTS:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / name, name)
+    change("metrics/base.json", validation_accuracy=0.7654, validation_roc_auc=0.8765)
+    slices((("REAL", "", "test"), ("FAKE", "", "test")))
     Path("models").mkdir()
     Path("models/base.h5").write_bytes(b"a network")
     calibration.write(Calibration(temperature=2.5, threshold=0.25), Path("models/base.json"))
@@ -54,6 +57,14 @@ def write(workspace: Path) -> Callable[[], str]:
         return Path("models/base.md").read_text(encoding="utf-8")
 
     return write_card
+
+
+def slices(rows: Sequence[tuple[str, str, str]]) -> None:
+    """Let `base` be measured on slices, of which label, slice and split are given."""
+    numbers = {"images": 1200, "observations": 30, "accuracy": 0.7}
+    table = pd.DataFrame(rows, columns=["label", "slice", "split"]).assign(**numbers)
+    Path("plots/slices").mkdir(parents=True, exist_ok=True)
+    table.assign(accuracy_low=0.6, accuracy_high=0.8).to_csv("plots/slices/base.csv", index=False)
 
 
 def measured(name: str, **changes: Any) -> None:
@@ -122,6 +133,41 @@ def test_other_images_are_a_result_of_their_own(write: Callable[[], str]) -> Non
     assert found == {"accuracy": 0.61, "roc_auc": 0.71}
     row = ["accuracy on 1,200 images of `data/holiday.zip`", "0.610 (0.580 to 0.640)"]
     assert row in rows(page)
+
+
+def test_what_to_choose_by_stands_first(write: Callable[[], str]) -> None:
+    found = [row for row in rows(write()) if len(row) == 2]
+    start = found.index(["metric", "value"])
+    assert found[start + 2 : start + 4] == [
+        ["accuracy on validation, as trained", "0.765"],
+        ["ROC AUC on validation", "0.876"],
+    ]
+
+
+def test_what_is_held_out_is_told_as_far_as_it_was_measured(write: Callable[[], str]) -> None:
+    assert "held out" not in write()
+    numbers = {"images": 1200, "accuracy": 0.6, "accuracy_low": 0.5, "accuracy_high": 0.7}
+    numbers |= {"accuracy_fake": 0.6}
+    change("metrics/base.json", **{f"held_out_{name}": numbers[name] for name in numbers})
+    shown = rows(write())
+    assert ["accuracy on 1,200 images of slices held out", "0.600 (0.500 to 0.700)"] in shown
+    assert ["accuracy on FAKE of these", "0.600"] in shown
+    change("metrics/base.json", held_out_accuracy_real=0.61, held_out_roc_auc=0.62)
+    more = [row for row in rows(write()) if row not in shown]
+    assert more == [["accuracy on REAL of these", "0.610"], ["ROC AUC of these", "0.620"]]
+
+
+def test_the_slices_are_there_if_there_are_any(write: Callable[[], str]) -> None:
+    assert "By slice" not in write()
+    slices((("REAL", "NA", "test"), ("REAL", "", "test"), ("FAKE", "007", "held_out")))
+    page = write()
+    assert "### By slice" in page
+    of_all = ["1,200", "30", "0.700 (0.600 to 0.800)"]
+    assert rows(page)[-3:] == [
+        ["REAL", "`NA`", *of_all],
+        ["REAL", "other", *of_all],
+        ["FAKE", "`007`, held out", *of_all],
+    ]
 
 
 def test_people_read_the_same_numbers(write: Callable[[], str]) -> None:
@@ -204,7 +250,9 @@ def test_the_example_resizes_as_the_pipeline_does_or_not_at_all(
     assert ('load_img("image.png")  # of 64x48 pixels' in page) != is_resized
 
 
-@pytest.mark.parametrize("missing", [*INPUTS, "models/base.h5", "models/base.json"])
+@pytest.mark.parametrize(
+    "missing", [*INPUTS, "models/base.h5", "models/base.json", "plots/slices/base.csv"]
+)
 def test_what_is_missing_is_named_and_an_earlier_card_stays(
     write: Callable[[], str], missing: str
 ) -> None:

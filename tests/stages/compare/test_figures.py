@@ -11,8 +11,18 @@ from PIL import Image
 
 from stages.compare import curves, figures
 from stages.evaluate.gallery import KINDS
+from stages.pages.slice_table import marks
+from stages.pages.slice_table import names as names_of
 
 NUMBERS = [1, 7, 12]
+
+
+SLICES = [
+    ("REAL", "a mountain $x_1$ and the sea far below it, seen from $y", "test"),
+    ("REAL", "", "test"),
+    ("REAL", "sea", "held_out"),
+    ("FAKE", "", "test"),
+]
 
 
 def names(number: int) -> list[str]:
@@ -72,7 +82,16 @@ def tables(variants: list[str]) -> dict[str, pd.DataFrame]:
             ],
         }
     )
+    slices = pd.DataFrame(
+        [
+            (variant, label, name, split, 1000, 20, random.uniform(0, 1))
+            for variant in variants
+            for label, name, split in SLICES
+        ],
+        columns=["variant", "label", "slice", "split", "images", "observations", "accuracy"],
+    )
     return {
+        "slices": slices.assign(name=names_of(slices) + marks(slices)),
         "training": curves.training(epochs),
         "roc": curves.roc(predictions),
         "precision_recall": curves.precision_recall(predictions),
@@ -182,6 +201,50 @@ def test_robustness_starts_from_the_unchanged_images() -> None:
     lines = {line.get_label(): np.asarray(line.get_ydata()).tolist() for line in axes.get_lines()}
     assert lines == {"b": [0.9, 0.8, 0.6], "a": [0.7, 0.65, 0.5]}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["none", "90", "10"]
+
+
+def test_slices_are_a_matrix_with_those_held_out_last() -> None:
+    rows = [("REAL", "", "test", 500, 20), ("FAKE", "a", "test", 1000, 999)]
+    rows += [("FAKE", "sd", "held_out", 60, 60)]
+    shares = {"b": [0.9, 0.5, 0.25], "a": [0.8, 0.7, 0.499]}
+    table = pd.DataFrame(
+        [
+            (variant, *row, share)
+            for variant, found in shares.items()
+            for row, share in zip(rows, found, strict=True)
+        ],
+        columns=["variant", "label", "slice", "split", "images", "observations", "accuracy"],
+    )
+    figure = figures.slices(table.assign(name=["all", "a", "sd, held out"] * 2))
+    real, fake, bar = figure.axes
+    assert [label.get_text() for label in real.get_xticklabels()] == ["b", "a"]
+    assert [label.get_text() for label in real.get_yticklabels()] == ["all (500/20)"]
+    assert [label.get_text() for label in fake.get_yticklabels()] == [
+        "a (1,000/999)", "sd, held out (60/60)",
+    ]  # fmt: skip
+    for axes, expected in ((real, [[0.9, 0.8]]), (fake, [[0.5, 0.7], [0.25, 0.499]])):
+        (picture,) = axes.get_images()
+        assert np.asarray(picture.get_array()).tolist() == expected
+        assert picture.get_clim() == (0, 1)
+    colours = {text.get_text(): text.get_color() for text in fake.texts}
+    assert colours == {"0.50": "white", "0.70": "black", "0.25": "white"}
+    assert bar.get_ylabel() == "accuracy"
+
+
+def test_slices_read_in_grey() -> None:
+    """The luminance (Rec. 709) rises with the accuracy, so that grey tells them apart, too."""
+    (real, *_) = figures.slices(tables(names(1))["slices"]).axes
+    colours = real.get_images()[0].cmap(np.linspace(0, 1, 20))[:, :3]
+    assert (np.diff(colours @ [0.2126, 0.7152, 0.0722]) > 0).all()
+
+
+def test_the_thirty_largest_slices_of_a_label_are_drawn() -> None:
+    rows = [("base", "REAL", f"{n:02}", "test", n, n, 0.5, f"{n:02}") for n in range(1, 36)]
+    rows += [("base", "FAKE", "", "test", 9, 9, 0.5, "all")]
+    columns = ["variant", "label", "slice", "split", "images", "observations", "accuracy", "name"]
+    figure = figures.slices(pd.DataFrame(rows, columns=columns))
+    shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert shown == [f"{n:02} ({n}/{n})" for n in range(6, 36)]
 
 
 def test_without_perturbations_there_is_a_figure_too(tmp_path: Path) -> None:

@@ -9,10 +9,13 @@ import pytest
 
 from stages.compare.summary import (
     changes_in_words,
+    choice_note,
     describe_changes,
     models_table,
     runs_table,
     sets_table,
+    slices_note,
+    slices_table,
     to_json,
     to_markdown,
 )
@@ -46,7 +49,9 @@ def test_a_change_from_nothing_or_to_nothing_is_one() -> None:
     assert describe_changes(configs, "some")["base"] == {"steps": None, "flip": "none"}
 
 
-def compared(seeds: int = 1, external: bool = False) -> tuple[Any, ...]:
+def compared(
+    seeds: int = 1, external: bool = False, held_out: tuple[str, ...] = ()
+) -> tuple[Any, ...]:
     """Return what to_json takes: base, the worse `sgd` and the better `wide`, by hand."""
     variants = pd.Index(["base", "sgd", "wide"], name="variant")
     metrics = pd.DataFrame(
@@ -58,8 +63,29 @@ def compared(seeds: int = 1, external: bool = False) -> tuple[Any, ...]:
             "ece": [0.1, 0.2, 0.3],
             "ece_calibrated": [0.02, 0.03, 0.0404],
             "accuracy_at_threshold": [0.71, 0.66, 0.76],
+            "validation_accuracy": [0.72, 0.67, 0.78],
         },
         index=variants,
+    )
+    if held_out:
+        of_held_out: dict[str, Any] = {"accuracy": [0.6, 0.5, 0.55], "images": 1200}
+        of_held_out |= {"accuracy_low": 0.41, "accuracy_high": 0.63, "observations": 7}
+        of_held_out |= {f"accuracy_{label.lower()}": 0.6 for label in held_out}
+        metrics = metrics.assign(**{f"held_out_{key}": of_held_out[key] for key in of_held_out})
+    columns = ["variant", "label", "slice", "split", "images", "observations", "accuracy"]
+    columns += ["accuracy_low", "accuracy_high"]
+    slices = pd.DataFrame(
+        [
+            (variant, label, name, split, images, images - 4, share, share - 0.1, share + 0.05)
+            for variant, worse in (("base", 0.0), ("sgd", 0.1), ("wide", 0.05))
+            for label, name, split, images, share in (
+                ("REAL", "", "test", 500, 0.9 - worse),
+                ("FAKE", "a|b", "test", 300, 0.8 - worse),
+                ("FAKE", "", "test", 200, 0.7 - worse),
+                ("FAKE", "sd", "held_out", 1200, 0.6 - worse),
+            )
+        ],
+        columns=columns,
     )
     robustness = pd.DataFrame({"accuracy_perturbed": [0.6, 0.61, 0.62]}, index=variants)
     sets: dict[str, dict[str, Any]] = {variant: {} for variant in variants}
@@ -107,7 +133,7 @@ def compared(seeds: int = 1, external: bool = False) -> tuple[Any, ...]:
         "wide": {"dense_units": 1024},
     }
     clusters = np.repeat(np.arange(520), [25] * 20 + [1] * 500)
-    return clusters, changes, metrics, robustness, sets, runs, of_models
+    return clusters, changes, metrics, robustness, sets, slices, runs, of_models
 
 
 def strictly(text: str) -> Any:
@@ -126,12 +152,15 @@ def test_the_numbers_are_strict_json_by_variant_and_model() -> None:
     assert (report["test_images"], report["test_observations"]) == (1000, 520)
     assert list(report["variants"]) == list(report["models"]) == ["base", "sgd", "wide"]
     sgd = report["variants"]["sgd"]
-    assert list(sgd) == ["differs_in", "comparison", "metrics", "robustness", "sets"]
+    assert list(sgd) == ["differs_in", "comparison", "metrics", "robustness", "sets", "slices"]
     assert sgd["differs_in"] == {"optimizer": "sgd"}
     assert sgd["comparison"]["p_adjusted"] == 0.0204
     assert sgd["metrics"]["accuracy"] == 0.65
     assert sgd["robustness"]["accuracy_perturbed"] == 0.61
     assert sgd["sets"]["sd15"]["accuracy"] == 0.4
+    assert [row["accuracy"] for row in sgd["slices"]] == pytest.approx([0.8, 0.7, 0.6, 0.5])
+    assert sgd["slices"][3]["slice"] == "sd"
+    assert sgd["slices"][3]["split"] == "held_out"
     assert report["variants"]["base"]["comparison"]["p_value"] is None
     assert report["models"]["wide"]["deviation"] is None
     assert report["models"]["wide"]["runs"] == 1
@@ -141,17 +170,61 @@ def test_training_runs_are_in_a_table_best_first() -> None:
     report = json.loads(to_json(*compared()))
     lines = runs_table(report).splitlines()
     assert lines[0] == (
-        "| variant | accuracy | verdict | difference | p | at its threshold | ROC AUC | ECE "
-        "| perturbed | differs from base in |"
+        "| variant | validation | accuracy | verdict | difference | p | at its threshold | ROC AUC "
+        "| ECE | perturbed | differs from base in |"
     )
     assert lines[2:] == [
-        "| wide | 0.750 (0.720 to 0.780) | better | +0.050 (+0.020 to +0.080) | < 0.001 "
+        "| wide | 0.780 | 0.750 (0.720 to 0.780) | better | +0.050 (+0.020 to +0.080) | < 0.001 "
         "| 0.760 | 0.900 | 0.300 → 0.040 | 0.620 | dense_units 1024 |",
-        "| base | 0.700 (0.670 to 0.730) | baseline | +0.000 |  | 0.710 | 0.800 "
+        "| base | 0.720 | 0.700 (0.670 to 0.730) | baseline | +0.000 |  | 0.710 | 0.800 "
         "| 0.100 → 0.020 | 0.600 | nothing |",
-        "| sgd | 0.650 (0.620 to 0.680) | worse | -0.050 (-0.090 to -0.010) | 0.020 "
+        "| sgd | 0.670 | 0.650 (0.620 to 0.680) | worse | -0.050 (-0.090 to -0.010) | 0.020 "
         "| 0.660 | 0.700 | 0.200 → 0.030 | 0.610 | optimizer sgd |",
     ]
+
+
+def test_what_is_held_out_stands_right_after_the_accuracy() -> None:
+    report = json.loads(to_json(*compared(held_out=("REAL", "FAKE"))))
+    lines = runs_table(report).splitlines()
+    assert lines[0].startswith("| variant | validation | accuracy | held out | verdict |")
+    assert lines[2].startswith(
+        "| wide | 0.780 | 0.750 (0.720 to 0.780) | 0.550 (0.410 to 0.630) | better |"
+    )
+
+
+def test_the_note_says_what_to_choose_by_and_what_cannot_be_measured() -> None:
+    nothing = choice_note(json.loads(to_json(*compared())))
+    both = choice_note(json.loads(to_json(*compared(held_out=("REAL", "FAKE")))))
+    fakes = choice_note(json.loads(to_json(*compared(held_out=("FAKE",)))))
+    reals = choice_note(json.loads(to_json(*compared(held_out=("REAL",)))))
+    assert nothing.startswith("Choose by validation")
+    assert "Held out" not in nothing
+    assert "1,200 images (7 independent observations)" in both
+    assert both.startswith(nothing)
+    assert "Only" not in both
+    assert fakes == f"{both} Only FAKE is held out, so there is no accuracy on REAL and no ROC AUC."
+    assert reals == f"{both} Only REAL is held out, so there is no accuracy on FAKE and no ROC AUC."
+    assert fakes in to_markdown(json.loads(to_json(*compared(held_out=("FAKE",)))))
+
+
+def test_each_slice_has_a_row_with_every_variant() -> None:
+    report = json.loads(to_json(*compared()))
+    assert slices_table(report).splitlines() == [
+        "| label | slice | images | observations | wide | base | sgd |",
+        "| --- | --- | ---: | ---: | --- | --- | --- |",
+        "| REAL | all | 500 | 496 | 0.850 (0.750 to 0.900) | 0.900 (0.800 to 0.950) "
+        "| 0.800 (0.700 to 0.850) |",
+        r"| FAKE | `a\|b` | 300 | 296 | 0.750 (0.650 to 0.800) | 0.800 (0.700 to 0.850) "
+        "| 0.700 (0.600 to 0.750) |",
+        "| FAKE | other | 200 | 196 | 0.650 (0.550 to 0.700) | 0.700 (0.600 to 0.750) "
+        "| 0.600 (0.500 to 0.650) |",
+        "| FAKE | `sd`, held out | 1,200 | 1,196 | 0.550 (0.450 to 0.600) "
+        "| 0.600 (0.500 to 0.650) | 0.500 (0.400 to 0.550) |",
+    ]
+    text = to_markdown(report)
+    assert slices_table(report) in text[text.index("## By slice") :]
+    assert slices_note(report) in text
+    assert "Not shown" not in text
 
 
 def test_each_external_set_has_a_row_below_the_own_test_split() -> None:
@@ -196,6 +269,6 @@ def test_models_are_shown_only_if_one_has_several_runs() -> None:
         assert "the same 1,000 test images" in text
         assert "95% intervals over 520 independent observations (1,000 images)" in text
         assert "which is McNemar's exact test where each image stands alone" in text
-        assert text.endswith(".\n")
+        assert text.endswith("(figures/slices.png)\n")
     assert "unless the seeds" in several
     assert "unless the seeds" not in one_each

@@ -11,10 +11,17 @@ from stages.common.arrays import Split
 from stages.common.command import InputError
 from stages.common.manifest import COLUMNS
 from stages.evaluate.calibrated_model import EvaluateModel
-from stages.evaluate.calibration import Calibration, read_calibration
+from stages.evaluate.calibration import Calibration, fit, read_calibration
 from stages.evaluate.classifier import Classifier
-from stages.evaluate.metrics import measure, measure_set, of_own_test, recall_at
-from stages.evaluate.schema import METRICS
+from stages.evaluate.metrics import (
+    measure,
+    measure_held_out,
+    measure_set,
+    measure_validation,
+    of_own_test,
+    recall_at,
+)
+from stages.evaluate.schema import METRICS, OF_HELD_OUT
 from stages.networks.runtime import keras
 from stages.train.model import CNNModel
 from tests.helpers import REPOSITORY, edit_params, run_stage
@@ -158,6 +165,11 @@ def grey(*values: int) -> np.ndarray:
     return np.full((8, 8, 3, len(values)), values, np.uint8).transpose(3, 0, 1, 2)
 
 
+def calibrated_on(validation: Split, classifier: Classifier) -> EvaluateModel:
+    logits = classifier.logits(validation.images)
+    return EvaluateModel(classifier, fit(logits, validation.labels))
+
+
 def write_split(folder: Path, split: Split) -> None:
     """Write `split` as preprocess and external do: the first two images are one cluster."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -172,7 +184,7 @@ def write_split(folder: Path, split: Split) -> None:
 def test_verdicts_go_by_what_was_fitted_on_validation(by_brightness: Path) -> None:
     # From 110 on validation images are FAKE, but for one that is called so and is REAL.
     validation = Split(grey(90, 100, 105, 130, 110, 115, 120), np.array([0, 0, 0, 0, 1, 1, 1]))
-    model = EvaluateModel.calibrated_on(validation, Classifier(by_brightness, 4))
+    model = calibrated_on(validation, Classifier(by_brightness, 4))
     found = model.predict(grey(104, 109, 110, 111))
     np.testing.assert_allclose(found["logit"], [4, 9, 10, 11], atol=1e-4)
     temperature = model.calibration.temperature
@@ -184,7 +196,7 @@ def test_verdicts_go_by_what_was_fitted_on_validation(by_brightness: Path) -> No
 
 def test_an_explanation_is_of_the_verdict(by_brightness: Path) -> None:
     validation = Split(grey(90, 110), np.array([0, 1]))
-    model = EvaluateModel.calibrated_on(validation, Classifier(by_brightness, 4))
+    model = calibrated_on(validation, Classifier(by_brightness, 4))
     image = np.zeros((8, 8, 3), np.uint8)
     image[2:4] = 240
     heat = model.explain(np.stack([image, image]), pd.Series(["FAKE", "REAL"], index=[7, 3]))
@@ -200,6 +212,7 @@ def project(by_brightness: Path, workspace: Path, monkeypatch: pytest.MonkeyPatc
         # From 115 on images are FAKE, but for the one of 130.
         "validation": Split(grey(90, 100, 130, 115, 120), np.array([0, 0, 0, 1, 1], np.uint8)),
         "test": Split(grey(80, 118, 112, 125), np.array([0, 0, 1, 1], np.uint8)),
+        "held_out": Split(np.empty((0, 8, 8, 3), np.uint8), np.empty(0, np.uint8)),
     }
     for name, split in splits.items():
         write_split(workspace / "data/processed" / name, split)
@@ -236,6 +249,99 @@ def test_what_is_written_fits_together(project: Path) -> None:
     examples = pd.read_csv("plots/gallery/base/examples.csv")
     assert list(examples["path"]) == ["0.png", "4.png", "3.png", "2.png"]
     assert len(list(Path("plots/gallery/base").glob("*.png"))) == 8
+
+
+def test_what_to_choose_by_is_first_and_of_validation_as_trained(project: Path) -> None:
+    run_stage("evaluate", "base")
+    metrics = json.loads(Path("metrics/base.json").read_text())
+    assert list(metrics)[:3] == ["validation_accuracy", "validation_loss", "validation_roc_auc"]
+    # Log-odds -10, 0 and 30 of REAL, 15 and 20 of FAKE: 0 is called FAKE, too.
+    assert metrics["validation_accuracy"] == 3 / 5
+    assert metrics["validation_roc_auc"] == round(4 / 6, 6), "30 stands above both FAKE"
+    assert metrics["validation_loss"] == pytest.approx((np.log(2) + 30) / 5, abs=1e-4)
+    assert metrics["temperature"] > 2, "which would have made the loss another one"
+    assert not [name for name in metrics if name.startswith("held_out")]
+
+
+def hold_out(project: Path, images: np.ndarray, labels: list[int], clusters: list[str]) -> None:
+    """Let `images` of the slices sea (REAL) and sd (FAKE) be held out; 2.png is of the slice NA."""
+    write_split(project / "data/processed/held_out", Split(images, np.array(labels, np.uint8)))
+    manifest = pd.read_csv("data/manifest.csv", keep_default_na=False)
+    manifest.loc[2, ["slice", "cluster"]] = ["NA", "8"]
+    more = pd.DataFrame(
+        {
+            "path": [f"h{number}" for number in range(len(labels))],
+            "split": "held_out",
+            "label": ["FAKE" if label else "REAL" for label in labels],
+            "group": "",
+            "slice": ["sd" if label else "sea" for label in labels],
+            "cluster": clusters,
+            "width": 8,
+            "height": 8,
+            "sha256": "0",
+            "status": "used",
+        }
+    )
+    pd.concat([more[COLUMNS], manifest]).to_csv("data/manifest.csv", index=False)
+
+
+def test_what_is_held_out_is_measured_with_the_calibration_of_validation(project: Path) -> None:
+    run_stage("evaluate", "base")
+    before = (
+        Path("models/base.json").read_bytes(),
+        json.loads(Path("metrics/base.json").read_text()),
+    )
+    hold_out(project, grey(90, 120, 90, 110, 130), [0, 0, 1, 1, 1], ["a", "a", "", "", ""])
+    run_stage("evaluate", "base")
+    metrics = json.loads(Path("metrics/base.json").read_text())
+    found = {name: metrics[f"held_out_{name}"] for name in OF_HELD_OUT}
+    assert found["accuracy"] == 0.6
+    assert (found["accuracy_real"], found["accuracy_fake"]) == (0.5, 0.666667)
+    # Of the six pairs, 90 of FAKE wins none and half of one, 110 one, 130 two.
+    assert found["roc_auc"] == round(3.5 / 6, 6)
+    assert (found["images"], found["observations"]) == (5, 4), "two are of one cluster"
+    assert found["accuracy_low"] < 0.6 < found["accuracy_high"]
+    assert Path("models/base.json").read_bytes() == before[0]
+    own = {name: value for name, value in metrics.items() if not name.startswith("held_out")}
+    assert {**own, "accuracy_low": 0, "accuracy_high": 1} == before[1], "2.png left its cluster"
+
+
+def test_each_slice_has_a_row(project: Path) -> None:
+    hold_out(project, grey(90, 120, 90, 110, 130), [0, 0, 1, 1, 1], ["a", "a", "", "", ""])
+    run_stage("evaluate", "base")
+    found = pd.read_csv("plots/slices/base.csv", keep_default_na=False, dtype={"slice": str})
+    shown = found[["label", "slice", "split", "images", "observations", "accuracy"]]
+    assert shown.to_numpy().tolist() == [
+        ["REAL", "NA", "test", 1, 1, 0.0],
+        ["REAL", "", "test", 1, 1, 1.0],
+        ["REAL", "sea", "held_out", 2, 1, 0.5],
+        ["FAKE", "", "test", 2, 1, 1.0],
+        ["FAKE", "sd", "held_out", 3, 3, 0.666667],
+    ]
+    # One of one observation: 0.025 ** (1 / 1) to 1; of half a cluster, nothing is known.
+    intervals = found[["accuracy_low", "accuracy_high"]].to_numpy().tolist()
+    assert intervals[:4] == [[0, 0.975], [0.025, 1], [0, 1], [0.025, 1]]
+
+
+def test_of_one_label_that_is_held_out_is_no_more_than_it_tells() -> None:
+    labels, logits = np.array([1, 1, 1]), np.array([1.0, 2.0, -1.0])
+    found = measure_held_out(labels, logits, alone(3), AS_TRAINED)
+    expected = ["accuracy", "accuracy_low", "accuracy_high", "accuracy_fake", "images"]
+    assert list(found) == [f"held_out_{name}" for name in (*expected, "observations")]
+    assert found["held_out_accuracy"] == found["held_out_accuracy_fake"] == 0.666667
+    assert measure_held_out(labels[:0], logits[:0], alone(0), AS_TRAINED) == {}
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_loss_and_accuracy_of_validation_are_keras_own(tmp_path: Path) -> None:
+    network = saved(tmp_path / "model.h5")
+    split = random_split(40)
+    network.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    loss, accuracy = network.evaluate(split.images, split.labels, verbose=0)
+    logits = Classifier(tmp_path / "model.h5", batch_size=16).logits(split.images)
+    metrics = measure_validation(split.labels, logits)
+    assert metrics["validation_loss"] == pytest.approx(loss, abs=1e-5)
+    assert metrics["validation_accuracy"] == pytest.approx(accuracy, abs=1e-6)
 
 
 def test_changed_images_are_measured_with_the_same_calibration(project: Path) -> None:
@@ -291,6 +397,7 @@ def test_an_external_set_needs_the_calibration(project: Path) -> None:
 
 def test_the_schema_knows_every_metric_that_is_written(project: Path) -> None:
     edit_params(project, {"robustness.downscale_to": [4]})
+    hold_out(project, grey(90, 120), [0, 1], ["", ""])
     run_stage("evaluate", "base")
     written = [Path("metrics/base.json"), Path("metrics/robustness/base.json")]
     names = [name for file in written for name in json.loads(file.read_text())]
@@ -314,13 +421,18 @@ def test_a_manifest_of_other_images_is_refused_and_nothing_is_written(project: P
     with pytest.raises(InputError, match=r"manifest\.csv and data/processed/test differ; run"):
         run_stage("evaluate", "base")
     assert not Path("metrics").exists()
+    manifest.assign(split="held_out", status="used").to_csv("data/manifest.csv", index=False)
+    with pytest.raises(
+        InputError, match=r"manifest\.csv and data/processed/(test|held_out) differ"
+    ):
+        run_stage("evaluate", "base")
 
 
 @pytest.mark.usefixtures("tensorflow")
 def test_a_trained_model_can_be_evaluated_and_explained(tmp_path: Path) -> None:
     CNNModel(config(**SMALL), (32, 32, 3)).save(tmp_path / "model.h5")
     split = random_split(12)
-    model = EvaluateModel.calibrated_on(split, Classifier(tmp_path / "model.h5", 5))
+    model = calibrated_on(split, Classifier(tmp_path / "model.h5", 5))
     found = model.predict(split.images)
     heat = model.explain(split.images, found["verdict"])
     assert heat.shape == (12, 32, 32)

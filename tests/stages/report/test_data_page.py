@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from stages.report.data_page import Shown, data_page, data_pictures
-from tests.helpers import REPOSITORY, edit_params, run_stage, write_zip
+from tests.helpers import REPOSITORY, edit_params, png, run_stage, write_zip
 from tests.stages.images.test_metadata import BAD as BAD_METADATA
 from tests.stages.source.test_audit import LEVELS, leaking_data_set
 
@@ -91,6 +91,52 @@ def test_slices_that_were_left_out_have_a_table(workspace: Path) -> None:
     ]
     page = data_page("data.zip", data.audit, data.shown)
     assert r"| `a\|b` | REAL | 43 | 0.911 | 0.030 |" in page
+
+
+def subjects(number: int) -> dict[str, bytes]:
+    """Return noise, the images of each label in folders of what they show: sea, and `number`."""
+    random = np.random.default_rng(0)
+    names = ["sea"] * 4 + [f"{place % number:03}" for place in range(2 * number)]
+    return {
+        f"{label}/{name}/{place}.png": png(random.integers(0, 256, (8, 8, 3)).astype(np.uint8))
+        for label in ("real", "fake")
+        for place, name in enumerate(names)
+    }
+
+
+def test_what_is_held_out_is_counted_with_the_other_splits(workspace: Path) -> None:
+    said = "path,group,slice\n" + "".join(f"real/sea/{place}.png,one,\n" for place in (0, 1, 2))
+    files = subjects(10) | {"groups.csv": (said + "real/003/7.png,two,\n").encode()}
+    write_zip(workspace / "data.zip", files)
+    (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    edit_params(workspace, {"source.path": "data.zip", "source.hold_out": ["sea"]})
+    run_stage("source")
+    audit = json.loads((workspace / "reports/data.json").read_text())
+    page = data_page("data.zip", audit, Shown.read(workspace / "data/audit"))
+    header = "| split | REAL | FAKE | REAL in use | FAKE in use | observations in use |"
+    assert header in page
+    assert "| held_out | 4 | 4 | 4 | 4 | 6 |" in page, "three of them are one"
+    assert " | held_out REAL | held_out FAKE |\n" in page
+    assert "| `one` | 0 | 0 | 0 | 0 | 0 | 0 | 3 | 0 |" in page
+    assert page.count("| `two` | ") == 1, "which has nothing held out"
+    assert "| slice | label | train | validation | test | held_out |" in page
+    assert "| `sea` | REAL | 0 | 0 | 0 | 4 |" in page
+
+
+def test_the_largest_slices_are_on_the_page_by_the_names_of_their_folders(
+    workspace: Path,
+) -> None:
+    write_zip(workspace / "data.zip", subjects(31))
+    (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    edit_params(workspace, {"source.path": "data.zip"})
+    run_stage("source")
+    audit = json.loads((workspace / "reports/data.json").read_text())
+    page = data_page("data.zip", audit, Shown.read(workspace / "data/audit"))
+    # 32 slices of either label, of which that of the sea are larger than the others.
+    assert len(re.findall(r"^\| `\w+` \| (REAL|FAKE) \|", page, re.MULTILINE)) == 60
+    assert len(re.findall(r"^\| `sea` \|", page, re.MULTILINE)) == 2
+    assert "| `007` | REAL |" in page
+    assert "and 4 more, in data/manifest.csv" in page
 
 
 @pytest.mark.parametrize(("number", "end"), [(3, ""), (25, "and 5 more, in data/manifest.csv")])

@@ -54,12 +54,16 @@ def test_parameters_that_differ_have_a_row_each_and_only_those() -> None:
 
 def test_every_metric_of_every_variant_is_in_the_table() -> None:
     variants: dict[str, Any] = {
-        "base": {"metrics": {"accuracy": 0.7}, "robustness": {"accuracy_perturbed": 0.6}},
+        "base": {
+            "metrics": {"accuracy": 0.7, "held_out_images": 1200},
+            "robustness": {"accuracy_perturbed": 0.6},
+        },
         "sgd": {"metrics": {"accuracy": 0.65}, "robustness": {"accuracy_perturbed": None}},
     }
     assert cells(page.all_metrics(variants)) == [
         ["metric", "base", "sgd"],
         ["`accuracy`", "0.7000", "0.6500"],
+        ["`held_out_images`", "1,200", ""],
         ["`accuracy_perturbed`", "0.6000", ""],
     ]
 
