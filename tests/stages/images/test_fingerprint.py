@@ -6,7 +6,6 @@ from typing import Any
 
 import imagehash
 import numpy as np
-import pytest
 from PIL import Image, ImageOps
 
 from stages.images.fingerprint import Fingerprint, fingerprint, fingerprints, without_border

@@ -24,7 +24,8 @@ def images(seed: int, signal: float, subject: float, each: int = 40) -> pd.DataF
             features = random.normal(size=(each, 8))
             features[:, 0] += signal * (label == "FAKE")
             features[:, 1 + number] += subject * (1 if label == "FAKE" else -1)
-            rows += [(label, name, tuple(row)) for row in features.tolist()]
+            features = features.astype(np.float32)
+            rows += [(label, name, row.tobytes()) for row in features]
     table = pd.DataFrame(rows, columns=["label", "slice", "features"])
     return table.assign(path=table.index.astype(str), cluster="")
 
