@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
+from stages.common.files import read_json
 from tests.conftest import Visit
 from tests.helpers import Project, edit_params, png
 from tools.offline_plots import in_html
@@ -157,6 +158,12 @@ def test_the_report_is_one_file_that_needs_no_network(
     text = shown.page.locator("body").inner_text()
     for told in ("base", "sgd", "true REAL", "false FAKE", "Short cuts", "learning_rate"):
         assert told in text
+    on_validation = {
+        variant: read_json(project.root / f"metrics/{variant}.json")["validation_accuracy"]
+        for variant in ("base", "sgd")
+    }
+    best = max(on_validation, key=on_validation.__getitem__)
+    assert f"Highest accuracy on validation: {best}, {on_validation[best]:.3f};" in text
     links = shown.page.evaluate("[...document.querySelectorAll('nav a')].map(a => a.hash)")
     assert all(shown.page.locator(link).count() == 1 for link in links)
     assert (shown.complaints, shown.requests) == ([], [])

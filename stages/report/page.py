@@ -11,7 +11,6 @@ from markdown_it import MarkdownIt
 from stages.compare.summary import (
     MODELS_NOTE,
     SETS_NOTE,
-    by_accuracy,
     choice_note,
     has_seeds,
     models_table,
@@ -135,7 +134,7 @@ def page(
         TEMPLATE,
         words=report["words"],
         images=report["test_images"],
-        best=next(iter(by_accuracy(variants).items())),
+        best=max(variants.items(), key=lambda item: item[1]["metrics"]["validation_accuracy"]),
         baseline=next(iter(variants)),
         variants=list(variants),
         runs=to_html(runs_table(report)),
