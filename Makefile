@@ -30,7 +30,7 @@ test: .venv/tests ## set up, check the code, run all tests (20 minutes and more 
 	pytest --numprocesses auto --dist worksteal
 
 .PHONY: test-quick
-test-quick: .venv/tests ## only the tests that train nothing through DVC
+test-quick: .venv/tests ## only the tests that start neither DVC nor a tool, two minutes
 	pytest -m 'not slow' --numprocesses auto
 
 .PHONY: benchmark

@@ -9,6 +9,8 @@ import pytest
 from tests.helpers import REPOSITORY, Project
 from tools.offline_plots import page
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def empty_project(tmp_path: Path) -> Project:

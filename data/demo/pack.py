@@ -58,7 +58,7 @@ def collect(crops: Path, samples: Path, jpeg: dict, seed: int) -> list[tuple[str
 
 
 def groups(entries: list[tuple[str, bytes, str]]) -> bytes:
-    """Return groups.csv: path, group (the photograph, if there is one) and slice (the generator)."""
+    """Return groups.csv: path, group (the photograph, if any) and slice (the generator)."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["path", "group", "slice"])

@@ -107,7 +107,8 @@ class DataSet:
             if groups in sizes:
                 said = read_groups(self.path, groups, sizes)
                 for column, values in said.items():
-                    images[column] = images["path"].map(values).fillna(images[column])
+                    known = zip(images["path"], images[column], strict=True)
+                    images[column] = [values.get(path, value) for path, value in known]
         except InputError as error:
             if str(error).startswith((f"{self.path}: ", f"{self.path}/")):
                 raise

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 import pandas as pd
 from PIL import Image
 
-from stages.common.manifest import LABELS, SPLITS, TEXTS, in_words
+from stages.common.manifest import LABELS, TEXTS, in_words
 from stages.pages.markdown import code, table
 
 CELL, GAP = 96, 4
@@ -123,8 +123,9 @@ def data_page(source: str, audit: dict[str, Any], shown: Shown) -> str:
                 "Images in use, evenly spaced by path.",
                 *(
                     f"{split}, {label}:\n\n![{split}, {label}](data/{split}-{label}.png)"
-                    for split in SPLITS
-                    for label in LABELS
+                    for split, labels in audit["used"].items()
+                    for label, number in labels.items()
+                    if number
                 ),
             ]
         )

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from stages.common.manifest import LABELS, SPLITS, used
+from stages.common.manifest import LABELS, used
 from stages.images.parallel import File
 from stages.images.pixels import decode
 from stages.images.schema import DecodeParams
+from stages.source.counts import splits_of
 
 SIDE = 96
 """Pixels of a picture's longer side."""
@@ -21,7 +22,7 @@ def choose(manifest: pd.DataFrame, near_pairs: pd.DataFrame) -> pd.DataFrame:
     Examples are evenly spaced by path among the images in use, others are in `near_pairs`.
     """
     examples = manifest.index[:0]
-    for split in SPLITS:
+    for split in splits_of(manifest):
         for label in LABELS:
             rows = manifest.index[used(manifest, split, label)]
             places = np.linspace(0, len(rows) - 1, min(len(rows), EXAMPLES)).round().astype(int)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.helpers import REPOSITORY, Project, edit_params
 
+pytestmark = pytest.mark.slow
+
 TOOLS = ("lock", "gate", "review", "verify", "repro")
 
 
@@ -93,7 +95,7 @@ stages:
 """
 
 
-@pytest.mark.parametrize("tool", ["gate", "review", "verify"])
+@pytest.mark.parametrize("tool", ["gate", "verify"])
 def test_half_a_lock_is_one_line_that_says_what_to_do(half_a_lock: Project, tool: str) -> None:
     said = refused(half_a_lock, tool)
     assert said.startswith("error: dvc.lock: cannot be read; `git restore --source=HEAD dvc.lock` ")
@@ -125,7 +127,6 @@ def is_reviewed(project: Project) -> None:
     assert "Neither DVC's cache nor its remote" not in gate
 
 
-@pytest.mark.slow
 def test_a_worktree_and_a_detached_head_are_as_good_as_a_clone(
     branch: Project, tmp_path: Path
 ) -> None:
@@ -137,7 +138,6 @@ def test_a_worktree_and_a_detached_head_are_as_good_as_a_clone(
     is_reviewed(worktree)
 
 
-@pytest.mark.slow
 def test_a_folder_of_a_larger_repository_is_as_good_as_its_root(
     finished_project: Project, tmp_path: Path
 ) -> None:
@@ -157,7 +157,6 @@ def test_a_folder_of_a_larger_repository_is_as_good_as_its_root(
     assert "base: identical" in project.run("python", "-m", "tools.verify", "base").stdout
 
 
-@pytest.mark.slow
 def test_line_ends_are_those_of_git_whatever_the_clone_asks_for(
     finished_project: Project, tmp_path: Path
 ) -> None:

@@ -129,6 +129,7 @@ def test_no_metrics_at_all_are_named() -> None:
         tolerances(validate(GateParams, {"accuracy": 0.1}, "gate"), [])
 
 
+@pytest.mark.slow
 def test_the_exit_status_tells(tmp_path: Path) -> None:
     """In a folder with Git alone: what DVC keeps is not needed for a fall in numbers."""
     project = Project(tmp_path)

@@ -219,15 +219,12 @@ def test_models_are_a_family_too() -> None:
     assert among["verdict"]["once"] == "no evidence"
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_five_models_that_guess_are_told_apart_in_at_most_5_of_100_draws(
-    seeds: int,
-) -> None:
+def test_five_models_that_guess_are_told_apart_in_at_most_5_of_100_draws() -> None:
     # statsmodels looks for garbage in every call; what is there by now need not be looked at.
     gc.freeze()
     random = np.random.default_rng(0)
     models = {
-        f"{model}{seed}": model for model in ("base", "a", "b", "c", "d") for seed in range(seeds)
+        f"{model}{seed}": model for model in ("base", "a", "b", "c", "d") for seed in range(3)
     }
     told_apart = 0
     for _ in range(100):

@@ -14,7 +14,7 @@ from stages.evaluate.gallery import KINDS
 from stages.pages.slice_table import marks
 from stages.pages.slice_table import names as names_of
 
-NUMBERS = [1, 7, 12]
+NUMBERS = [1, 12]
 
 
 SLICES = [

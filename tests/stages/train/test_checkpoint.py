@@ -68,7 +68,7 @@ def chosen(request: pytest.FixtureRequest) -> Iterator[ModelConfig]:
 
 @pytest.mark.parametrize(
     ("chosen", "epochs"),
-    [("sgd with a schedule", 3), ("mixed precision", 1)],
+    [("sgd with a schedule", 3), pytest.param("mixed precision", 1, marks=pytest.mark.slow)],
     indirect=["chosen"],
 )
 def test_what_was_killed_ends_as_what_was_not(

@@ -12,6 +12,8 @@ from stages.common.command import InputError
 from tests.helpers import REPOSITORY, Project, edit_params
 from tools.repro.repair import LOCK, read_stages, repair
 
+pytestmark = pytest.mark.slow
+
 PLACES = 200
 
 
@@ -29,7 +31,6 @@ def committed(workspace: Path) -> bytes:
     return LOCK.read_bytes()
 
 
-@pytest.mark.slow
 def test_a_lock_cut_off_anywhere_can_be_read_afterwards(
     committed: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,7 +103,6 @@ def test_a_folder_in_its_place_is_left_to_its_owner() -> None:
         read_stages(LOCK)
 
 
-@pytest.mark.slow
 def test_whole_runs_complete_and_train_nothing_again(project: Project) -> None:
     """At five places, after a run that is not committed: the run cache has what it trained."""
     edit_params(project.root, {"variants.sgd.learning_rate": 0.02})

@@ -332,17 +332,17 @@ def test_missing_tables_and_a_stale_lock_are_named(clone: Project) -> None:
     assert "Not tested: base, sgd." in text
 
 
+@pytest.mark.slow
 def test_an_unknown_revision_gets_one_sentence(tmp_path: Path) -> None:
     project = Project(tmp_path)
     project.run("git", "init", "--quiet")
     tools = {"PYTHONPATH": str(REPOSITORY)}
-    for module in ("tools.review", "tools.gate"):
-        (tmp_path / "params.yaml").write_text("gate: {}\n")
-        remedy = "main or origin/main here; name what to compare with, such as HEAD~1"
-        for arguments, end in (([], remedy), (["none"], "none here")):
-            result = project.run("python", "-m", module, *arguments, check=False, env=tools)
-            assert result.returncode == 1
-            assert result.stderr == f"error: Git knows no revision {end}\n"
+    (tmp_path / "params.yaml").write_text("gate: {}\n")
+    remedy = "main or origin/main here; name what to compare with, such as HEAD~1"
+    for command, end in ((["tools.review"], remedy), (["tools.gate", "none"], "none here")):
+        result = project.run("python", "-m", *command, check=False, env=tools)
+        assert result.returncode == 1
+        assert result.stderr == f"error: Git knows no revision {end}\n"
 
 
 def test_changed_verdicts_are_tested_at_the_models_own_threshold(tmp_path: Path) -> None:
@@ -355,8 +355,11 @@ def test_changed_verdicts_are_tested_at_the_models_own_threshold(tmp_path: Path)
     assert "| base | 3 | 12 | 15 | 0.035 |" in text
 
 
-def test_intervals_of_rankings_are_scikit_learns_metrics_over_paired_resamples() -> None:
+def test_intervals_of_rankings_are_scikit_learns_metrics_over_paired_resamples(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Both models see the same resample: what moves both alike is no difference."""
+    monkeypatch.setattr(revisions, "RESAMPLES", 299)
     random = np.random.default_rng(0)
     labels = "".join(random.choice(list("FR"), 200))
     truth = np.array([label == "F" for label in labels])
@@ -372,10 +375,10 @@ def test_intervals_of_rankings_are_scikit_learns_metrics_over_paired_resamples()
     }.items():
         found = revisions.difference(paired, metric)
         assert found.mean == pytest.approx(measure(truth, new) - measure(truth, old))
-        drawn = [random.integers(0, 200, 200) for _ in range(300)]
+        drawn = [random.integers(0, 200, 200) for _ in range(299)]
         rises = [measure(truth[i], new[i]) - measure(truth[i], old[i]) for i in drawn]
         expected = np.percentile(rises, [2.5, 97.5])
-        assert [found.low, found.high] == pytest.approx(expected, abs=0.012), metric
+        assert [found.low, found.high] == pytest.approx(expected, abs=0.015), metric
     same = revisions.pair(before, before, "base")
     assert revisions.difference(same, "roc_auc") == (0, 0, 0)
 
