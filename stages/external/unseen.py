@@ -42,10 +42,12 @@ def choose(images: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         images: as `read` returns them.
-        manifest: the images that are used in train, validation and test.
+        manifest: the images that are used.
     """
     readable = images[images["status"] == "used"]
-    learned = pixels(readable).isin(pixels(manifest[manifest["split"] != "test"]))
+    learned = pixels(readable).isin(
+        pixels(manifest[manifest["split"].isin(["train", "validation"])])
+    )
     unknown = readable[~learned]
     first = unknown["path"].groupby(pixels(unknown)).transform("first")
     copies = first[first != unknown["path"]]

@@ -101,10 +101,13 @@ def test_what_the_models_learned_from_is_left_out(
     )
 
 
-def test_what_the_project_does_not_use_was_not_learned(prepare: Prepare) -> None:
+@pytest.mark.parametrize(("column", "value"), [("status", "not sampled"), ("split", "held_out")])
+def test_what_the_project_does_not_train_on_was_not_learned(
+    prepare: Prepare, column: str, value: str
+) -> None:
     manifest = pd.read_csv(MANIFEST)
     first = manifest["path"] == "train/REAL/0000.png"
-    manifest.loc[first, "status"] = "not sampled"
+    manifest.loc[first, column] = value
     manifest.to_csv(MANIFEST, index=False)
     prepare(small_data_set({"some": 1}) | {"some/REAL/x.png": OWN["train/REAL/0000.png"]})
     assert "some/REAL/x.png" in paths()
