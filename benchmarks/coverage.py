@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from stages.evaluate.statistics import (
+    Interval,
     accuracy_interval,
     by_cluster,
     effective_clusters,
@@ -65,18 +66,21 @@ def coverage(number: int, sizes: str, icc: float, mean: float, baseline: float |
     """
     random = np.random.default_rng(0)
     truth = mean - (baseline or 0)
+    interval: Callable[[np.ndarray, np.ndarray], Interval] = mean_interval
+    if baseline is None:
+        interval = accuracy_interval
     found = []
     for _ in range(DRAWS):
         clusters = np.repeat(np.arange(number), SIZES[sizes](random, number))
         values = correct(random, clusters, mean, icc)
-        interval = accuracy_interval
         if baseline is not None:
             values = values * 1.0 - correct(random, clusters, baseline, icc)
-            interval = mean_interval
+        by_image = interval(values, np.arange(len(values)))
+        by_cluster = interval(values, clusters)
         ends = [
-            interval(values, np.arange(len(values)))[1:],
+            (by_image.low, by_image.high),
             *percentiles(random, values, clusters),
-            interval(values, clusters)[1:],
+            (by_cluster.low, by_cluster.high),
         ]
         found.append([[low <= truth <= high, high - low] for low, high in ends])
     return [f"{100 * held:.1f} ({width:.3f})" for held, width in np.mean(found, axis=0)]

@@ -94,7 +94,7 @@ def compared(
             interval = {"accuracy_low": accuracy - 0.02, "accuracy_high": accuracy + 0.02}
             of_both = {"images": 1200, "observations": 700, "accuracy": accuracy, **interval}
             of_both["roc_auc"] = accuracy + 0.1
-            of_fakes = {"images": 60, "observations": 60}
+            of_fakes: dict[str, float] = {"images": 60, "observations": 60}
             of_fakes |= {"accuracy": 1.0, "accuracy_low": 0.94, "accuracy_high": 1.0}
             sets[variant] = {"sd15": of_both, "fakes": of_fakes}
     runs = pd.DataFrame(

@@ -126,6 +126,6 @@ def test_a_batch_gives_what_each_file_gives_alone() -> None:
     assert found[3][1].status.startswith("unreadable: ")
     for (_, data), (_, one) in zip(files, found, strict=True):
         alone = of(data)
-        rows = [np.frombuffer(row.features, np.float32) for row in (one, alone)]
-        np.testing.assert_allclose(*rows, rtol=1e-4, atol=1e-4)
+        ours, theirs = (np.frombuffer(row.features, np.float32) for row in (one, alone))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
         assert one._replace(features=b"") == alone._replace(features=b"")

@@ -518,11 +518,12 @@ def test_all_of_cifake() -> None:
     sizes = used(manifest)
     assert sizes["test"] == 10_140
     kept = sizes["train"] + sizes["validation"]
-    assert sizes["validation"] == pytest.approx(kept / 10, abs=1)
-    shares = manifest[manifest["split"] == "validation"].groupby(["label", "group"]).size()
+    # Clusters are drawn whole, and are a little larger than one image.
+    assert sizes["validation"] == pytest.approx(kept / 10, abs=5)
+    shares = manifest[manifest["split"] == "validation"].groupby(["label", "slice"]).size()
     whole = manifest[manifest["split"] != "test"].query("status == 'used'")
-    expected = whole.groupby(["label", "group"]).size() / 10
-    assert np.allclose(shares, expected, atol=1)
+    expected = whole.groupby(["label", "slice"]).size() / 10
+    assert np.allclose(shares, expected, atol=5)
 
 
 def photograph(seed: int) -> Image.Image:
