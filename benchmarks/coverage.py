@@ -75,13 +75,13 @@ def coverage(number: int, sizes: str, icc: float, mean: float, baseline: float |
         values = correct(random, clusters, mean, icc)
         if baseline is not None:
             values = values * 1.0 - correct(random, clusters, baseline, icc)
-        by_image = interval(values, np.arange(len(values)))
-        by_cluster = interval(values, clusters)
-        ends = [
-            (by_image.low, by_image.high),
-            *percentiles(random, values, clusters),
-            (by_cluster.low, by_cluster.high),
-        ]
+        ends = np.array(
+            [
+                interval(values, np.arange(len(values)))[1:],
+                *percentiles(random, values, clusters),
+                interval(values, clusters)[1:],
+            ]
+        )
         found.append([[low <= truth <= high, high - low] for low, high in ends])
     return [f"{100 * held:.1f} ({width:.3f})" for held, width in np.mean(found, axis=0)]
 
