@@ -17,10 +17,10 @@ observation. "" is none; an image without a cluster stands alone."""
 SPLITS = ("train", "validation", "test")
 HELD_OUT = "held_out"
 """The split of slices that are never trained on, validated on or calibrated on."""
-TEXTS = dict.fromkeys(("group", "slice", "cluster"), str)
+TEXTS = dict.fromkeys(("path", "group", "slice", "cluster"), str)
 LABELS = ("REAL", "FAKE")
 """The place of a label is its number: REAL is 0, FAKE, the positive class, is 1."""
-REASONS = ("unreadable", "duplicate", "near copy", "not sampled")
+REASONS = ("unreadable", "duplicate", "held out", "near copy", "not sampled")
 """How the status of an image that is not used begins."""
 
 

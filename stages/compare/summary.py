@@ -109,7 +109,7 @@ def _by_name(rows: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def to_markdown(report: Mapping[str, Any]) -> str:
-    """Return the comparison in short, best accuracy first.
+    """Return the comparison in short, best on validation first.
 
     Args:
         report: what `to_json` returned, read again.
@@ -226,7 +226,7 @@ def runs_table(report: Mapping[str, Any]) -> str:
             f"{row['robustness']['accuracy_perturbed']:.3f}",
             changes_in_words(row["differs_in"]),
         ]
-        for variant, row in by_accuracy(report["variants"]).items()
+        for variant, row in by_validation(report["variants"]).items()
     ]
     return table(header, rows)
 
@@ -242,7 +242,7 @@ def sets_table(report: Mapping[str, Any]) -> str:
 
     The own test split stands first. Without external sets it is empty.
     """
-    variants = by_accuracy(report["variants"])
+    variants = by_validation(report["variants"])
     sets = list(next(iter(variants.values())).get("sets", {}))
     if not sets:
         return ""
@@ -261,7 +261,7 @@ def _on_set(metrics: Mapping[str, float]) -> str:
 
 def slices_table(report: Mapping[str, Any]) -> str:
     """Return a Markdown table with a row for each slice, a column for each variant."""
-    variants = by_accuracy(report["variants"])
+    variants = by_validation(report["variants"])
     return slice_table({name: pd.DataFrame(row["slices"]) for name, row in variants.items()})
 
 
@@ -276,9 +276,14 @@ def slices_note(report: Mapping[str, Any]) -> str:
     return f"{text} {rest_in_words(slices)}".rstrip()
 
 
-def by_accuracy(variants: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `variants` of a report, best accuracy first."""
-    return dict(sorted(variants.items(), key=lambda item: -item[1]["metrics"]["accuracy"]))
+def by_validation(variants: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `variants` of a report, best accuracy on validation first."""
+
+    def key(item: tuple[str, Any]) -> tuple[float, float]:
+        metrics = item[1]["metrics"]
+        return -metrics["validation_accuracy"], -metrics["accuracy"]
+
+    return dict(sorted(variants.items(), key=key))
 
 
 def models_table(report: Mapping[str, Any]) -> str:

@@ -81,16 +81,16 @@ def _mean_and_half(values: np.ndarray, clusters: np.ndarray) -> tuple[float, flo
 def accuracy_interval(correct: np.ndarray, clusters: np.ndarray) -> Interval:
     """Return the share of `correct` with its 95% interval, which is symmetric in log-odds.
 
-    Lumley, Complex surveys, 2010, as svyciprop(method="xlogit") of R's `survey`. Where all or none
-    are correct there is no variance: the interval is then the exact one of Clopper and Pearson, The
-    use of confidence or fiducial limits, 1934, for as many trials as there are clusters.
+    Lumley, Complex surveys, 2010, as svyciprop(method="xlogit") of R's `survey`. Where all
+    clusters agree there is no variance: the interval is then the exact one of Clopper and Pearson,
+    The use of confidence or fiducial limits, 1934, for as many trials as there are clusters.
 
     Args:
         correct: bool, [N], one a test image.
         clusters: the name of the cluster of each image, [N].
     """
     share, half = _mean_and_half(correct, clusters)
-    if share in (0, 1):
+    if share in (0, 1) or half == 0:
         number = len(np.unique(clusters))
         low, high = proportion_confint(share * number, number, alpha=SIGNIFICANCE, method="beta")
     else:

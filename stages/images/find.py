@@ -29,6 +29,8 @@ PACKED = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar", "
 """What files end in that may hold images, but are not looked into."""
 
 
+GROUPS = "groups.csv"
+"""The table of groups that is read if it is there; another one must be there."""
 COLUMNS = ["path", "split", "label", "size", "group", "slice"]
 """What is known of an image before it is decoded."""
 
@@ -108,7 +110,9 @@ class DataSet:
                 said = read_groups(self.path, groups, sizes)
                 for column, values in said.items():
                     known = zip(images["path"], images[column], strict=True)
-                    images[column] = [values.get(path, value) for path, value in known]
+                    images[column] = [values.get(path) or value for path, value in known]
+            elif groups not in (None, GROUPS) and not elsewhere:
+                raise InputError(f"source.groups: no file {groups} in the data set")
         except InputError as error:
             if str(error).startswith((f"{self.path}: ", f"{self.path}/")):
                 raise

@@ -15,6 +15,7 @@ from stages.images.archive import read_files, read_rows
 from stages.images.cells import plain
 from stages.images.layout import has_image_suffix, splits_of
 from stages.images.read_table import Row, read_table
+from stages.images.reader import normal
 from stages.images.schema import TABLE_SUFFIXES, TableParams
 
 ABSOLUTE = re.compile(r"^/|^[A-Za-z]:")
@@ -82,8 +83,8 @@ def describe(
         split = ""
         if table.split:
             split = _meaning(row, table.split, splits, f"source.splits has {', '.join(splits)}")
-        group = row.values[table.group] if table.group else ""
-        piece = row.values[table.slice] if table.slice else ""
+        group = normal(row.values[table.group]) if table.group else ""
+        piece = normal(row.values[table.slice]) if table.slice else ""
         found[name] = Described(label, split, group, piece, row.where)
     if table.split:
         return found
@@ -100,10 +101,14 @@ def read_groups(path: Path, file: str, names: Collection[str]) -> dict[str, dict
         InputError: it is no such table, or names no file of the data set.
     """
     said: dict[str, dict[str, str]] = {"group": {}, "slice": {}}
-    for image, row in _named(path, names, [file], "path", list(said)):
-        for column, values in said.items():
-            if row.values[column]:
-                values[image] = row.values[column]
+    try:
+        for image, row in _named(path, names, [file], "path", list(said)):
+            if image in said["group"]:
+                raise InputError(f"{row.where}: {image} has another row before; keep one")
+            for column, values in said.items():
+                values[image] = normal(row.values[column])
+    except InputError as error:
+        raise InputError(f"{error}; `source.groups: null` if it is no table of groups") from None
     return said
 
 

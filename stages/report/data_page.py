@@ -264,13 +264,13 @@ def _leave_slice_out(audit: dict[str, Any]) -> str:
         return "Not possible: the findings say why."
     rows = [
         [code(row["slice"]), row["label"], row["images"]]
-        + [f"{row[name]:.3f}" for name in ("accuracy_random", "accuracy_left_out")]
+        + [f"{row[name]:.3f}" for name in ("accuracy_seen", "accuracy_left_out")]
         for row in audit["leave_slice_out"]
     ]
     return (
         "How often a small classifier (a support vector machine on layout, colour, texture and "
-        "spectrum) is right about the images of a slice: of one that it has seen other images of "
-        "(five-fold cross-validation), and of one that was left out of its training.\n\n"
+        "spectrum) is right about the images of a slice: of one of which it has seen the other "
+        "half, and of one that was left out of its training, with as many images.\n\n"
         + table(["slice", "label", "images", "others seen", "left out"], rows)
     )
 

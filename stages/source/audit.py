@@ -300,7 +300,9 @@ def too_few_for_short_cuts(in_use: pd.DataFrame) -> str:
 def small_test(test: pd.DataFrame) -> str:
     """Return what to say of a test split that can show nothing; "" if it can.
 
-    That is where the 95% interval (Wilson, 1927) of an accuracy of 0.9 is wider than 0.1.
+    That is where the 95% interval (Wilson, 1927) of an accuracy of 0.9 is wider than 0.1, for as
+    many images as there are observations, or fewer where these differ in size: Kish's effective
+    sample size (Survey sampling, 1965).
 
     Args:
         test: the images of the split in use: path, cluster.
@@ -308,13 +310,16 @@ def small_test(test: pd.DataFrame) -> str:
     # Imported here: it takes a second, where nothing else needs it.
     from statsmodels.stats.proportion import proportion_confint
 
-    number = observations(test).nunique()
+    sizes = observations(test).value_counts()
+    number = len(test) ** 2 / (sizes**2).sum()
     low, high = proportion_confint(0.9 * number, number, method="wilson")
     if high - low <= WIDEST_INTERVAL:
         return ""
+    as_good_as = f", as good as {number:.0f} of equal size" if round(number) < len(sizes) else ""
     return (
-        f"the test split has {number} independent observations ({len(test)} images): at an "
-        f"accuracy of 0.9, its 95% interval would reach from {low:.2f} to {high:.2f}"
+        f"the test split has {len(sizes):,} independent observations ({len(test):,} images)"
+        f"{as_good_as}: at an accuracy of 0.9, its 95% interval would reach from {low:.2f} to "
+        f"{high:.2f}"
     )
 
 

@@ -24,7 +24,13 @@ from stages.images.layout import captured
 from stages.images.near_copies import NearPairs, clusters, near_pairs
 from stages.images.schema import DecodeParams
 from stages.source.counts import LISTED
-from stages.source.organise import carve, mark_duplicates, mark_near_copies, take_samples
+from stages.source.organise import (
+    carve,
+    mark_duplicates,
+    mark_held_out,
+    mark_near_copies,
+    take_samples,
+)
 from stages.source.schema import SourceParams
 from stages.source.thumbnails import thumbnails
 
@@ -104,8 +110,9 @@ class Images:
             self._refuse_duplicates(manifest)
         if params.duplicates == "drop":
             manifest = mark_duplicates(manifest)
-        unseen = [HELD_OUT, "test"] if params.near_copies == "drop" else [HELD_OUT]
-        manifest = mark_near_copies(manifest, pairs, unseen)
+        manifest = mark_held_out(manifest)
+        if params.near_copies == "drop":
+            manifest = mark_near_copies(manifest, pairs)
         fractions = {"test": params.test_fraction, "validation": params.validation_fraction}
         fractions = {split: share for split, share in fractions.items() if split not in given}
         if fractions:
@@ -121,6 +128,8 @@ class Images:
                 if not used(manifest, split, label).any():
                     here = manifest[(manifest["split"] == split) & (manifest["label"] == label)]
                     why = f"{len(here)} found: {in_words(left_out(here))}"
+                    if self.params.hold_out:
+                        why += "; source.hold_out takes " + ", ".join(self.params.hold_out)
                     raise InputError(
                         f"{self.path}: no {label} image to use in split '{split}' ({why}); "
                         "each of train, validation and test needs images of both labels"

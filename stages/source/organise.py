@@ -1,6 +1,5 @@
 """Decide what each image of a manifest is used for: duplicates, splits and samples."""
 
-from collections.abc import Collection
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +10,8 @@ from stages.common.manifest import HELD_OUT, LABELS, SPLITS, observations, pixel
 from stages.images.near_copies import NearPairs
 from stages.source.schema import Samples
 
+LARGE = 0.1
+"""A cluster of a larger share of a split is weighed by its images, so that shares are met."""
 MOST_FOLDS = 20
 """Shares of groups are rounded to a fraction with at most this denominator."""
 
@@ -42,32 +43,46 @@ def mark_duplicates(manifest: pd.DataFrame) -> pd.DataFrame:
     return manifest.assign(status=status)
 
 
-def mark_near_copies(
-    manifest: pd.DataFrame, pairs: NearPairs, unseen: Collection[str]
-) -> pd.DataFrame:
+def mark_held_out(manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return `manifest` with `held out with ...` as the status of images not to be used.
+
+    These are images of train and validation in one cluster with an image that is held out.
+    """
+    held_out = manifest[(manifest["split"] == HELD_OUT) & (manifest["cluster"] != "")]
+    first = held_out.groupby("cluster")["path"].first()
+    learned = manifest["split"].isin(["train", "validation"]) & (manifest["status"] == "used")
+    partner = manifest["cluster"].where(learned).map(first)
+    return manifest.assign(
+        status=manifest["status"].where(partner.isna(), "held out with " + partner.astype(str))
+    )
+
+
+def mark_near_copies(manifest: pd.DataFrame, pairs: NearPairs) -> pd.DataFrame:
     """Return `manifest` with `near copy of ...` as the status of images not to be used.
 
-    These are images of train and validation that look like one in a split of `unseen`.
+    These are images of train and validation that look like an image of test.
 
     Args:
         pairs: of rows of `manifest`.
     """
-    in_use = (manifest["status"] == "used").to_numpy()
-    learned = in_use & manifest["split"].isin(["train", "validation"]).to_numpy()
-    kept = in_use & manifest["split"].isin(unseen).to_numpy()
-    status, path = manifest["status"].to_numpy(object, copy=True), manifest["path"].to_numpy()
-    for ours, theirs in ((pairs.first, pairs.second), (pairs.second, pairs.first)):
-        near = learned[ours] & kept[theirs]
-        status[ours[near]] = "near copy of " + path[theirs[near]]
-    return manifest.assign(status=status)
+    key, in_use = pixels(manifest), manifest["status"] == "used"
+    test = in_use & (manifest["split"] == "test")
+    in_test = manifest["path"][test].groupby(key).first()
+    one, other = (key.iloc[side] for side in (pairs.first, pairs.second))
+    alike = pd.Series([*other, *one], [*one, *other]).map(in_test).dropna()
+    partner = key.map(alike.groupby(level=0).first())
+    near = in_use & manifest["split"].isin(["train", "validation"]) & partner.notna()
+    return manifest.assign(
+        status=manifest["status"].mask(near, "near copy of " + partner.astype(str))
+    )
 
 
 def carve(manifest: pd.DataFrame, fractions: dict[str, float], seed: int) -> pd.DataFrame:
     """Return `manifest` with a part of train moved to each split of `fractions`.
 
     The images of a cluster move together. Clusters are drawn at random, with as much of each
-    label, and of each slice unless there are groups, as is its share of train. A group that is
-    larger than a split stays out of it where it can.
+    label, and of each slice unless there are large clusters, as is its share of train. A cluster
+    that is larger than a split stays out of it where it can.
 
     Args:
         fractions: of the images in train, by the split that gets them.
@@ -77,7 +92,8 @@ def carve(manifest: pd.DataFrame, fractions: dict[str, float], seed: int) -> pd.
     """
     train = manifest[(manifest["split"] == "train") & (manifest["status"] == "used")]
     sets = observations(train)
-    grouped = (train["group"] != "").any()
+    largest = sets.value_counts().max()
+    grouped = largest > max(1, LARGE * min(fractions.values()) * len(train))
     split = manifest["split"].copy()
     rest, left = train.index, 1.0
     for name, fraction in fractions.items():
@@ -85,7 +101,8 @@ def carve(manifest: pd.DataFrame, fractions: dict[str, float], seed: int) -> pd.
         try:
             moved = draw(train.loc[rest], sets[rest], fraction / left, seed)
         except ValueError:
-            number, what = sets.nunique(), "groups" if grouped else "images"
+            number = sets.nunique()
+            what = "clusters" if number < len(train) else "images"
             raise InputError(
                 f"source.{name}_fraction: {number} {what} are too few to take {fraction} of them "
                 f"for {name}, with some of each label on either side"

@@ -18,7 +18,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stages.common.command import InputError
-from stages.common.manifest import MANIFEST, TEXTS, observations, read_used
+from stages.common.manifest import MANIFEST, TEXTS, observations
 from stages.common.params import PARAMS_FILE, read_yaml
 from stages.evaluate.statistics import (
     SIGNIFICANCE,
@@ -205,8 +205,12 @@ def _read_predictions(file: Path) -> pd.DataFrame:
 
 
 def _test_images(manifest: Path) -> dict[str, str]:
-    used = read_used(manifest)
-    test = used[used["split"] == "test"]
+    columns = ["path", "split", "sha256", "status"]  # revisions may have others beside these
+    try:
+        table = pd.read_csv(manifest, keep_default_na=False, dtype=str, usecols=columns)
+    except ValueError as error:
+        raise InputError(f"{manifest}: no manifest: {' '.join(str(error).split())}") from None
+    test = table[(table["split"] == "test") & (table["status"] == "used")]
     return dict(zip(test["path"], test["sha256"], strict=True))
 
 
@@ -325,6 +329,8 @@ def difference(paired: pd.DataFrame, metric: str) -> Interval:
 
     def rise(drawn: np.ndarray) -> float:
         weights = np.bincount(drawn, minlength=len(names))[numbers]
+        if len({*is_fake[weights > 0]}) == 1:
+            return np.nan
         return float(
             measure(is_fake, after, sample_weight=weights)
             - measure(is_fake, before, sample_weight=weights)
@@ -334,16 +340,18 @@ def difference(paired: pd.DataFrame, metric: str) -> Interval:
         return Interval(rise(clusters), -1.0, 1.0)
     effective = effective_clusters(np.bincount(numbers))
     quantile = stats.t.ppf(SIGNIFICANCE / 2, effective - 1) * np.sqrt(effective / (effective - 1))
-    found = stats.bootstrap(
+    rises = stats.bootstrap(
         (clusters,),
         rise,
         n_resamples=RESAMPLES,
         vectorized=False,
-        confidence_level=1 - 2 * stats.norm.cdf(quantile),
         method="percentile",
         rng=np.random.default_rng(0),
-    ).confidence_interval
-    return Interval(rise(clusters), float(found.low), float(found.high))
+    ).bootstrap_distribution
+    tail = stats.norm.cdf(quantile)
+    # Where a label has few clusters, some resamples have none of it, and no ranking.
+    low, high = np.quantile(rises[~np.isnan(rises)], [tail, 1 - tail])
+    return Interval(rise(clusters), float(low), float(high))
 
 
 def accuracy_p_value(paired: pd.DataFrame) -> float:

@@ -5,8 +5,8 @@ from itertools import product
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy.stats import beta, ttest_ind
 from scipy.stats import t as student
-from scipy.stats import ttest_ind
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
@@ -238,3 +238,10 @@ def test_no_mistake_in_a_few_images_is_no_certainty() -> None:
     assert accuracy_interval(np.zeros(4, bool), alone(4)) == pytest.approx((0, 0, 1 - 0.025**0.25))
     of_two = np.repeat(["a", "b"], 50)
     assert accuracy_interval(np.ones(100, bool), of_two) == pytest.approx((1, 0.025**0.5, 1))
+
+
+def test_clusters_that_all_agree_leave_an_interval() -> None:
+    """20 pairs, one right of each: as 10 of 20 trials, by Clopper and Pearson."""
+    found = accuracy_interval(np.array([True, False] * 20), np.repeat(np.arange(20), 2))
+    low, high = beta.ppf([0.025, 0.975], [10, 11], [11, 10])
+    assert found == pytest.approx((0.5, low, high))

@@ -87,7 +87,7 @@ def test_slices_that_were_left_out_have_a_table(workspace: Path) -> None:
     assert "## Leave one slice out\n\nNot possible: the findings say why." in data.page
     data.audit["leave_slice_out"] = [
         {"slice": "a|b", "label": "REAL", "images": 43}
-        | {"accuracy_random": 0.9111, "accuracy_left_out": 0.0299}
+        | {"accuracy_seen": 0.9111, "accuracy_left_out": 0.0299}
     ]
     page = data_page("data.zip", data.audit, data.shown)
     assert r"| `a\|b` | REAL | 43 | 0.911 | 0.030 |" in page

@@ -285,12 +285,12 @@ def test_what_is_off_is_not_looked_for(tmp_path: Path) -> None:
 
 
 def test_a_test_split_that_shows_nothing_is_found() -> None:
-    """By Wilson's formula, with z = 1.95996: of 36 of 40 right, 0.7695 to 0.9604."""
+    """Kish: 60**2 / (20 * 2**2 + 20) = 36; Wilson, of 0.9 * 36 right: 0.7606 to 0.9623."""
     test = pd.DataFrame({"path": [str(number) for number in range(60)], "cluster": ""})
     test.loc[:39, "cluster"] = [f"scene {number // 2}" for number in range(40)]
     assert small_test(test) == (
-        "the test split has 40 independent observations (60 images): at an accuracy of 0.9, its "
-        "95% interval would reach from 0.77 to 0.96"
+        "the test split has 40 independent observations (60 images), as good as 36 of equal size: "
+        "at an accuracy of 0.9, its 95% interval would reach from 0.76 to 0.96"
     )
 
     def of(number: int) -> str:

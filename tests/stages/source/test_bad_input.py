@@ -73,7 +73,7 @@ BAD_IMAGES: dict[str, Case] = {
         {name: data for name, data in small_data_set(COUNTS).items() if "FAKE" not in name},
         {},
         "no FAKE image to use in split 'train' "
-        "(0 found: 0 unreadable, 0 duplicate, 0 near copy, 0 not sampled); "
+        "(0 found: 0 unreadable, 0 duplicate, 0 held out, 0 near copy, 0 not sampled); "
         "each of train, validation and test needs images of both labels",
     ),
     "split with one label": (
@@ -136,7 +136,7 @@ BAD_IMAGES: dict[str, Case] = {
         added() | {f"test/REAL/000{n}.png": b"x" for n in range(4)},
         {"source.on_unreadable": "skip"},
         "no REAL image to use in split 'test' "
-        "(4 found: 4 unreadable, 0 duplicate, 0 near copy, 0 not sampled)",
+        "(4 found: 4 unreadable, 0 duplicate, 0 held out, 0 near copy, 0 not sampled)",
     ),
     "a folder for two splits": (
         added(),

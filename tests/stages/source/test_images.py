@@ -418,6 +418,7 @@ def test_unreadable_images_are_skipped_and_named(workspace: Path) -> None:
     assert count(found.images, manifest, found.passed_over)["left_out"] == {
         "unreadable": 3,
         "duplicate": 0,
+        "held out": 0,
         "near copy": 0,
         "not sampled": 0,
     }
@@ -623,7 +624,7 @@ def test_a_pattern_names_slices_and_what_is_held_out_is_nowhere_else(workspace: 
     assert not {"held_out"} & (by_split["cats"] | by_split["cars"])
     status = manifest.set_index("path")["status"]
     assert status["real/cats_copy.png"] == "duplicate of real/dogs_1.png"
-    assert status["fake/cats_alike.png"] == "near copy of real/dogs_1.png"
+    assert status["fake/cats_alike.png"] == "held out with real/dogs_1.png"
     with pytest.raises(
         InputError, match=r"hold_out: 'birds' is no slice; there are cars, cats, dog"
     ):
@@ -646,3 +647,59 @@ def test_a_csv_in_the_data_set_says_groups_and_slices(workspace: Path) -> None:
     wrong = write_zip(workspace / "wrong.zip", files)
     with pytest.raises(InputError, match=r"groups.csv: line 2: path: 'gone.png' is no file of the"):
         manifest_of(wrong)
+    with pytest.raises(InputError, match=r"source.groups: no file grops.csv in the data set"):
+        manifest_of(path, groups="grops.csv")
+    name = min(files)
+    files["groups.csv"] = f"path,group,slice\n{name},a,\n{name},b,\n".encode()
+    with pytest.raises(InputError, match=r"line 3: .* has another row before; keep"):
+        manifest_of(write_zip(workspace / "twice.zip", files))
+
+
+def test_a_slice_of_a_table_is_the_same_in_both_spellings_of_an_accent(workspace: Path) -> None:
+    files = small_data_set({"some": 20})
+    rows = [f"{name},,{unicodedata.normalize('NFD', 'réel')}" for name in [*files][:4]]
+    files["groups.csv"] = "\n".join(["path,group,slice", *rows]).encode()
+    manifest = manifest_of(write_zip(workspace / "data.zip", files), hold_out=["réel"])
+    assert (manifest["split"] == "held_out").sum() == 4
+
+
+@pytest.mark.parametrize("duplicates", ["drop", "report"])
+def test_nothing_of_a_cluster_that_is_held_out_is_learned(workspace: Path, duplicates: str) -> None:
+    random = np.random.default_rng(0)
+    files = {
+        f"{label}/{name}/{number}.png": png(random.integers(0, 256, (9, 9, 3)).astype(np.uint8))
+        for label in ("real", "fake")
+        for name in ("cats", "dogs")
+        for number in range(12)
+    }
+    held_out = Image.open(io.BytesIO(files["real/dogs/1.png"]))
+    files["real/cats/same.png"] = encoded(held_out)
+    for name in ("alike", "twin"):
+        files[f"fake/cats/{name}.png"] = encoded(ImageOps.mirror(held_out))
+    files["groups.csv"] = b"path,group,slice\nreal/dogs/2.png,shot,\nfake/cats/2.png,shot,\n"
+    path = write_zip(workspace / "data.zip", files)
+    manifest = manifest_of(path, hold_out=["dogs"], duplicates=duplicates)
+    learned = manifest[(manifest["split"] != "held_out") & (manifest["status"] == "used")]
+    for name in ("real/cats/same", "fake/cats/alike", "fake/cats/twin", "fake/cats/2"):
+        assert f"{name}.png" not in set(learned["path"]), name
+    assert len(learned) == 23
+
+
+def frame_of(video: int, number: int) -> bytes:
+    return encoded(photograph(video), "JPEG", quality=60 + number)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_shares_are_met_where_near_copies_are_many(workspace: Path, seed: int) -> None:
+    """As frames of videos are: six of ten and twelve of five a label."""
+    files = {
+        f"{label}/{video}-{frame}.jpg": encoded(
+            photograph(place * 100 + video), "JPEG", quality=60 + frame
+        )
+        for place, label in enumerate(("real", "fake"))
+        for video in range(18)
+        for frame in range(10 if video < 6 else 5)
+    }
+    sizes = used(manifest_of(write_zip(workspace / "data.zip", files), seed=seed))
+    assert sizes["test"] == pytest.approx(48, abs=10)
+    assert sizes["validation"] == pytest.approx(48, abs=10)

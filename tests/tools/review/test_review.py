@@ -258,7 +258,7 @@ def test_a_table_in_another_form_does_not_stop_the_rest(workspace: Path) -> None
     assert set(found.refused) == {"base", "data/manifest.csv"}
     text = review.review(revision(), found, LOCK, Path())
     assert "Not read: data/predictions/base.csv: not predictions: " in text
-    assert "Not read: data/manifest.csv: expected the columns" in text
+    assert "Not read: data/manifest.csv: no manifest: " in text
     assert "Not tested: base." in text
 
 
@@ -466,3 +466,25 @@ def test_predictions_from_before_there_were_clusters_can_be_read(workspace: Path
     assert revisions._read_predictions(Path("old.csv")).to_dict("records") == [
         {"path": "a.png", "label": "REAL", "cluster": "", "p_fake": 0.3, "verdict": "REAL"}
     ]
+
+
+def test_a_fall_is_seen_where_some_resamples_have_one_label_alone() -> None:
+    labels = "R" * 40 + "F" * 40
+    names = [f"photo {number // 10}" for number in range(40)] + [""] * 40
+    before = predictions([0.1] * 40 + [0.9] * 40, labels).assign(cluster=names)
+    after = predictions([0.6] * 40 + [0.5, 0.9] * 20, labels).assign(cluster=names)
+    both = revisions.pair(
+        revision(predictions={"base": before}),
+        revision("workspace", predictions={"base": after}),
+        "base",
+    )
+    found = revisions.difference(both, "roc_auc")
+    assert found.mean == pytest.approx(-0.5)
+    assert found.low <= found.mean <= found.high < 0
+
+
+def test_a_manifest_from_before_there_were_clusters_can_be_read(workspace: Path) -> None:
+    Path("manifest.csv").write_text(
+        "path,split,label,sha256,status\n1,test,REAL,a,used\n2,train,REAL,b,used\n"
+    )
+    assert revisions._test_images(Path("manifest.csv")) == {"1": "a"}
