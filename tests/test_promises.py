@@ -42,6 +42,7 @@ TABLES = [
     "reliability",
     "robustness",
     "roc",
+    "slices",
     "training",
 ]
 
@@ -148,7 +149,7 @@ def test_an_added_variant_trains_alone_and_a_removed_one_leaves_no_row(project: 
         assert set(table["variant"]) == {"base", "sgd", "wide"}, file
     plots = json.loads(project.run("dvc", "plots", "diff", "HEAD", "workspace", "--json").stdout)
     charts = {title: plot for title, plot in plots["data"].items() if "." not in title}
-    assert len(charts) == 9
+    assert len(charts) == 10
     for title, (plot,) in charts.items():
         shown = {(row["rev"], row["variant"]) for row in plot["content"]["data"]["values"]}
         assert {("HEAD", "base"), ("workspace", "base"), ("workspace", "wide")} <= shown, title
@@ -261,7 +262,7 @@ def test_same_bytes_elsewhere_in_another_order_with_a_neighbour_on_one_older_cor
     project.run("taskset", "--cpu-list", "0", "dvc", "repro", env=environment)
     expected, found = finished_project.outputs(), project.outputs()
     same = [path for path in expected if re.search(r"(base|sgd)(\.|/|$)|^data/|reports/data", path)]
-    assert len(same) == 6 + 3 + 2 * 10
+    assert len(same) == 8 + 3 + 2 * 11
     assert {path: found[path] for path in same} == {path: expected[path] for path in same}
 
 

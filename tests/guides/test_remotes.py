@@ -288,7 +288,7 @@ def test_a_clone_without_data_tells_and_fetches_only_what_it_needs(
     fetched = objects(bob.root / ".dvc/cache")
     made = bob.outputs()
     outputs = {path for path, md5 in made.items() if object_name(md5) in fetched}
-    images = {f"data/processed/{split}" for split in ("train", "validation", "test")}
+    images = {f"data/processed/{split}" for split in ("train", "validation", "test", "held_out")}
     others = {"data/manifest.csv"}
     assert outputs == images | others | {
         path for path in made if "sgd" in path and not path.endswith(".md")
