@@ -6,6 +6,7 @@ predictions and its manifest. A copy of them in a folder is read as the workspac
 
 import json
 import tempfile
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -340,16 +341,17 @@ def difference(paired: pd.DataFrame, metric: str) -> Interval:
         return Interval(rise(clusters), -1.0, 1.0)
     effective = effective_clusters(np.bincount(numbers))
     quantile = stats.t.ppf(SIGNIFICANCE / 2, effective - 1) * np.sqrt(effective / (effective - 1))
-    rises = stats.bootstrap(
-        (clusters,),
-        rise,
-        n_resamples=RESAMPLES,
-        vectorized=False,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).bootstrap_distribution
-    tail = stats.norm.cdf(quantile)
     # Where a label has few clusters, some resamples have none of it, and no ranking.
+    with warnings.catch_warnings(action="ignore", category=stats.DegenerateDataWarning):
+        rises = stats.bootstrap(
+            (clusters,),
+            rise,
+            n_resamples=RESAMPLES,
+            vectorized=False,
+            method="percentile",
+            rng=np.random.default_rng(0),
+        ).bootstrap_distribution
+    tail = stats.norm.cdf(quantile)
     low, high = np.quantile(rises[~np.isnan(rises)], [tail, 1 - tail])
     return Interval(rise(clusters), float(low), float(high))
 

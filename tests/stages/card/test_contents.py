@@ -145,7 +145,7 @@ def test_what_to_choose_by_stands_first(write: Callable[[], str]) -> None:
 
 
 def test_what_is_held_out_is_told_as_far_as_it_was_measured(write: Callable[[], str]) -> None:
-    assert "held out" not in write()
+    assert "slices held out" not in write()
     numbers = {"images": 1200, "accuracy": 0.6, "accuracy_low": 0.5, "accuracy_high": 0.7}
     numbers |= {"accuracy_fake": 0.6}
     change("metrics/base.json", **{f"held_out_{name}": numbers[name] for name in numbers})
