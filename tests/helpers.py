@@ -29,6 +29,20 @@ def png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def file_of(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """Return `image` as a file of the format `kind`."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def patches(seed: int, width: int, height: int) -> Image.Image:
+    """Return an image of soft patches, 8 pixels a patch and more, unlike that of any other seed."""
+    noise = np.random.default_rng(seed).integers(0, 256, (8, 8 * width // height, 3))
+    small = Image.fromarray(noise.astype(np.uint8))
+    return small.resize((width, height), Image.Resampling.BICUBIC)
+
+
 def flat(value: int) -> bytes:
     """Return a 4x4 image whose pixels all have `value`, as a PNG file."""
     return png(np.full((4, 4, 3), value, np.uint8))

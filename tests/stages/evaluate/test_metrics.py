@@ -144,8 +144,10 @@ def test_loss_and_accuracy_are_keras_own(tmp_path: Path) -> None:
     loss, accuracy = network.evaluate(split.images, split.labels, verbose=0)
     logits = Classifier(tmp_path / "model.h5", batch_size=16).logits(split.images)
     metrics = measure(split.labels, logits, alone(40), AS_TRAINED)
-    assert metrics["loss"] == pytest.approx(loss, abs=1e-5)
-    assert metrics["accuracy"] == pytest.approx(accuracy, abs=1e-6)
+    metrics |= measure_validation(split.labels, logits)
+    for part in ("", "validation_"):
+        assert metrics[f"{part}loss"] == pytest.approx(loss, abs=1e-5)
+        assert metrics[f"{part}accuracy"] == pytest.approx(accuracy, abs=1e-6)
 
 
 @pytest.fixture
@@ -330,18 +332,6 @@ def test_of_one_label_that_is_held_out_is_no_more_than_it_tells() -> None:
     assert list(found) == [f"held_out_{name}" for name in (*expected, "observations")]
     assert found["held_out_accuracy"] == found["held_out_accuracy_fake"] == 0.666667
     assert measure_held_out(labels[:0], logits[:0], alone(0), AS_TRAINED) == {}
-
-
-@pytest.mark.usefixtures("tensorflow")
-def test_loss_and_accuracy_of_validation_are_keras_own(tmp_path: Path) -> None:
-    network = saved(tmp_path / "model.h5")
-    split = random_split(40)
-    network.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    loss, accuracy = network.evaluate(split.images, split.labels, verbose=0)
-    logits = Classifier(tmp_path / "model.h5", batch_size=16).logits(split.images)
-    metrics = measure_validation(split.labels, logits)
-    assert metrics["validation_loss"] == pytest.approx(loss, abs=1e-5)
-    assert metrics["validation_accuracy"] == pytest.approx(accuracy, abs=1e-6)
 
 
 def test_changed_images_are_measured_with_the_same_calibration(project: Path) -> None:

@@ -21,7 +21,9 @@ from tests.helpers import (
     REPOSITORY,
     data_set_with_copies,
     edit_params,
+    file_of,
     flat,
+    patches,
     png,
     run_stage,
     small_data_set,
@@ -58,15 +60,7 @@ def messages(result: Audit) -> dict[str, str]:
 
 
 def scene(seed: int) -> Image.Image:
-    """Return a 64x64 image of soft patches, unlike that of any other seed."""
-    noise = np.random.default_rng(seed).integers(0, 256, (8, 8, 3)).astype(np.uint8)
-    return Image.fromarray(noise).resize((64, 64), Image.Resampling.BICUBIC)
-
-
-def file_of(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
+    return patches(seed, 64, 64)
 
 
 def scenes(real: dict[str, Any] | None = None, fake: dict[str, Any] | None = None) -> dict:

@@ -25,7 +25,9 @@ from tests.helpers import (
     CIFAKE,
     data_set_with_copies,
     default_block,
+    file_of,
     flat,
+    patches,
     png,
     small_data_set,
     write_zip,
@@ -528,22 +530,14 @@ def test_all_of_cifake() -> None:
 
 
 def photograph(seed: int) -> Image.Image:
-    """Return a picture of 160x120 with much in it, unlike that of any other seed."""
-    noise = np.random.default_rng(seed).integers(0, 256, (9, 12, 3)).astype(np.uint8)
-    return Image.fromarray(noise).resize((160, 120), Image.Resampling.BICUBIC)
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
+    return patches(seed, 160, 120)
 
 
 COPIES = {
-    "resized": lambda image: encoded(image.resize((120, 90), Image.Resampling.LANCZOS)),
-    "recompressed": lambda image: encoded(image, "JPEG", quality=60),
-    "mirrored": lambda image: encoded(ImageOps.mirror(image), "JPEG", quality=90),
-    "re-saved": encoded,
+    "resized": lambda image: file_of(image.resize((120, 90), Image.Resampling.LANCZOS)),
+    "recompressed": lambda image: file_of(image, "JPEG", quality=60),
+    "mirrored": lambda image: file_of(ImageOps.mirror(image), "JPEG", quality=90),
+    "re-saved": file_of,
 }
 
 
@@ -551,7 +545,7 @@ def with_copies(number: int) -> dict[str, bytes]:
     files = {}
     for seed in range(number):
         image, folder = photograph(seed), ("real", "fake")[seed % 2]
-        files[f"{folder}/{seed:03}.jpg"] = encoded(image, "JPEG", quality=95)
+        files[f"{folder}/{seed:03}.jpg"] = file_of(image, "JPEG", quality=95)
         files |= {f"{folder}/{name}-{seed}.png": copy(image) for name, copy in COPIES.items()}
     return files
 
@@ -572,7 +566,7 @@ def test_made_copies_are_on_one_side_of_splits_that_are_drawn(workspace: Path) -
 
 def test_near_copies_of_given_test_images_may_be_left_out_of_training(workspace: Path) -> None:
     files = small_data_set(COUNTS)
-    files["test/REAL/a.jpg"] = encoded(photograph(1), "JPEG", quality=95)
+    files["test/REAL/a.jpg"] = file_of(photograph(1), "JPEG", quality=95)
     files["train/REAL/b.png"] = COPIES["mirrored"](photograph(1))
     files["validation/FAKE/c.png"] = COPIES["resized"](photograph(1))
     path = write_zip(workspace / "data.zip", files)
@@ -614,8 +608,8 @@ def test_a_pattern_names_slices_and_what_is_held_out_is_nowhere_else(workspace: 
         for number in range(10)
     }
     copy = Image.open(io.BytesIO(files["real/dogs_1.png"]))
-    files["real/cats_copy.png"] = encoded(copy, compress_level=0)
-    files["fake/cats_alike.png"] = encoded(ImageOps.mirror(copy))
+    files["real/cats_copy.png"] = file_of(copy, compress_level=0)
+    files["fake/cats_alike.png"] = file_of(ImageOps.mirror(copy))
     path = write_zip(workspace / "data.zip", files)
     pattern = r"([a-z]+)_\w+\.png"
     manifest = manifest_of(path, slice_pattern=pattern, hold_out=["dogs"])
@@ -673,9 +667,9 @@ def test_nothing_of_a_cluster_that_is_held_out_is_learned(workspace: Path, dupli
         for number in range(12)
     }
     held_out = Image.open(io.BytesIO(files["real/dogs/1.png"]))
-    files["real/cats/same.png"] = encoded(held_out)
+    files["real/cats/same.png"] = file_of(held_out)
     for name in ("alike", "twin"):
-        files[f"fake/cats/{name}.png"] = encoded(ImageOps.mirror(held_out))
+        files[f"fake/cats/{name}.png"] = file_of(ImageOps.mirror(held_out))
     files["groups.csv"] = b"path,group,slice\nreal/dogs/2.png,shot,\nfake/cats/2.png,shot,\n"
     path = write_zip(workspace / "data.zip", files)
     manifest = manifest_of(path, hold_out=["dogs"], duplicates=duplicates)
@@ -686,14 +680,14 @@ def test_nothing_of_a_cluster_that_is_held_out_is_learned(workspace: Path, dupli
 
 
 def frame_of(video: int, number: int) -> bytes:
-    return encoded(photograph(video), "JPEG", quality=60 + number)
+    return file_of(photograph(video), "JPEG", quality=60 + number)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_shares_are_met_where_near_copies_are_many(workspace: Path, seed: int) -> None:
     """As frames of videos are: six of ten and twelve of five a label."""
     files = {
-        f"{label}/{video}-{frame}.jpg": encoded(
+        f"{label}/{video}-{frame}.jpg": file_of(
             photograph(place * 100 + video), "JPEG", quality=60 + frame
         )
         for place, label in enumerate(("real", "fake"))

@@ -6,8 +6,7 @@ from PIL import Image
 
 from stages.images.schema import DecodeParams
 from stages.source.thumbnails import choose, thumbnails
-from tests.helpers import default_block, png
-from tests.stages.source.test_audit import file_of
+from tests.helpers import default_block, file_of, png
 
 
 def manifest(unused: str = "") -> pd.DataFrame:
