@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from stages.compare.summary import (
+    by_validation,
     changes_in_words,
     choice_note,
     describe_changes,
@@ -164,6 +165,15 @@ def test_the_numbers_are_strict_json_by_variant_and_model() -> None:
     assert report["variants"]["base"]["comparison"]["p_value"] is None
     assert report["models"]["wide"]["deviation"] is None
     assert report["models"]["wide"]["runs"] == 1
+
+
+def test_variants_are_in_the_order_of_validation_and_not_of_test() -> None:
+    accuracies = {"a": (0.9, 0.5), "b": (0.7, 0.8), "c": (0.6, 0.8)}
+    variants = {
+        name: {"metrics": {"accuracy": test, "validation_accuracy": validation}}
+        for name, (test, validation) in accuracies.items()
+    }
+    assert list(by_validation(variants)) == ["b", "c", "a"]
 
 
 def test_training_runs_are_in_a_table_best_first() -> None:

@@ -61,12 +61,22 @@ def test_random_slices_are_no_finding(seed: int) -> None:
 def test_noise_is_no_finding_though_a_label_is_smaller_without_a_slice(
     number: int, each: int
 ) -> None:
-    found = [images(seed, signal=0, subject=0, each=each) for seed in range(6)]
-    kept = [t[t["slice"].isin([*SUBJECTS[:number], *GENERATORS[:number]])] for t in found]
-    tables = [leave_slices_out(t.reset_index(drop=True), seed=1).table for t in kept]
+    tables = tables_of_noise(number, each)
     assert not any(map(much_worse, tables))
-    both = pd.concat(tables)[["accuracy_seen", "accuracy_left_out"]].mean()
-    assert both["accuracy_seen"] == pytest.approx(both["accuracy_left_out"], abs=0.05)
+
+
+def test_slices_that_are_seen_and_left_out_leave_as_many_images() -> None:
+    """With half of a slice out, and nothing else for it, noise falls by 0.056 on these."""
+    both = pd.concat(tables_of_noise(2, 60))[["accuracy_seen", "accuracy_left_out"]].mean()
+    assert both["accuracy_seen"] == pytest.approx(both["accuracy_left_out"], abs=0.035)
+
+
+def tables_of_noise(number: int, each: int) -> list[pd.DataFrame]:
+    """Return the tables of 12 data sets of noise, with `number` slices a label."""
+    kept = [*SUBJECTS[:number], *GENERATORS[:number]]
+    found = [images(seed, signal=0, subject=0, each=each) for seed in range(12)]
+    found = [table[table["slice"].isin(kept)].reset_index(drop=True) for table in found]
+    return [leave_slices_out(table, seed=1).table for table in found]
 
 
 def test_the_finding_is_that_of_the_sign_test_by_hand() -> None:
