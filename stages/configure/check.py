@@ -46,6 +46,9 @@ def check(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
         validate(schema, params[block], f"{PARAMS_FILE}: {block}")
     sets = check_sets(params["external"])
     configs = resolve(*(params[block] for block in MODELS))
+    preprocess = PreprocessParams.model_validate(params["preprocess"])
+    for name, config in configs.items():
+        _require_views(config, preprocess, f"{PARAMS_FILE}: variants.{name}")
     _require_unlike_stages(list(configs), list(sets))
     _require_known_metrics(list(params["gate"]), list(sets))
     baseline = params["compare"]["baseline"]
@@ -55,6 +58,20 @@ def check(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
             f"did you mean '{nearest(baseline, list(configs))}'?"
         )
     return configs
+
+
+def _require_views(config: dict[str, Any], preprocess: PreprocessParams, where: str) -> None:
+    """Refuse a network that is to see what `preprocess` does not make."""
+    views, size = config["views"], config["input_size"]
+    if views != "crops" and not preprocess.whole:
+        raise InputError(f"{where}.views: {views} needs preprocess.whole true, found false")
+    if views != "whole" and not preprocess.crops:
+        raise InputError(f"{where}.views: {views} needs preprocess.crops of at least 1, found 0")
+    if size and any(map(int.__gt__, size, preprocess.image_size)):
+        raise InputError(
+            f"{where}.input_size: must be at most preprocess.image_size, "
+            f"{preprocess.image_size}, found {size}"
+        )
 
 
 def _require_unlike_stages(variants: list[str], sets: list[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from stages.evaluate.schema import INSTRUCTION_SET, THREADS, InstructionSet
-from stages.networks.config import Augmentation, ConvLayer, ModelConfig, Spoiling
+from stages.networks.config import Augmentation, Backbone, ConvLayer, ModelConfig, Spoiling
 
 Activation = Literal["relu", "sigmoid", "tanh", "elu", "gelu", "silu", "leaky_relu"]
 
@@ -68,9 +68,42 @@ class AugmentationSchema(Augmentation):
     spoil: SpoilingSchema
 
 
-class ModelSchema(ModelConfig):
-    """Everything that decides what a model becomes, besides data and code."""
+class BackboneSchema(Backbone):
+    """A Keras model in a file, trained before, that takes pixels as 0..255."""
 
+    weights: str = Field(
+        pattern=r"\.(h5|keras)$", description="the file, .h5 or .keras, of built-in layers"
+    )
+    md5: str = Field(pattern="^[0-9a-f]{32}$", description="MD5 of the file; another is refused")
+    layers: list[str] = Field(
+        min_length=1, description="names of the layers whose outputs, averaged, are the features"
+    )
+    trainable: bool = Field(
+        description="false: fit a logistic regression on the features; true: train it further"
+    )
+
+
+class ModelSchema(ModelConfig):
+    """The block `train`: everything that decides what a model becomes, besides data and code."""
+
+    views: Literal["whole", "crops", "both"] = Field(
+        description="what the network sees of an image: all of it, parts of it, or both; its "
+        "log-odds are the mean over these"
+    )
+    input_size: list[Annotated[int, Field(ge=8, le=1024)]] | None = Field(
+        min_length=2,
+        max_length=2,
+        description="height and width that the network itself scales whole images to, and cuts out "
+        "of crops, in pixels; null: preprocess.image_size",
+    )
+    backbone: BackboneSchema | None = Field(
+        description="a pretrained network in place of conv_layers, activation and head; null: none"
+    )
+    head_l2: float = Field(
+        gt=0,
+        description="L2 penalty of the logistic regression on features that are not trained: half "
+        "of it times the squared weights is added to the sum of the log losses",
+    )
     conv_layers: list[ConvLayerSchema] = Field(min_length=1, description="the convolution layers")
     activation: Activation = Field(description="activation of the convolution layers")
     head: Literal["flatten", "global_average"] = Field(

@@ -43,12 +43,42 @@ class Augmentation(Schema):
     spoil: Spoiling
 
 
-class ModelConfig(Schema):
-    """Everything that decides what a model becomes, besides data and code."""
+class Backbone(Schema):
+    """A pretrained network in a file, whose feature maps stand in for convolution layers."""
 
-    conv_layers: Sequence[ConvLayer]
-    activation: str
-    head: str
+    weights: str
+    md5: str
+    layers: Sequence[str]
+    trainable: bool
+
+
+class NetworkConfig(Schema):
+    """What decides what any network becomes, besides data and code."""
+
+    views: str
+    input_size: Sequence[int] | None
+    batch_size: int
+    instruction_set: str | None
+    threads: int
+
+
+class FrozenConfig(NetworkConfig):
+    """A logistic regression on the features of a backbone that stays as it is."""
+
+    backbone: Backbone
+    head_l2: float
+
+
+class ModelConfig(NetworkConfig):
+    """A network that is trained epoch by epoch.
+
+    One with a backbone has no convolution layers, activation and head of its own.
+    """
+
+    backbone: Backbone | None
+    conv_layers: Sequence[ConvLayer] = ()
+    activation: str = ""
+    head: str = ""
     dropout: float
     dense_units: int
     optimizer: str
@@ -57,7 +87,6 @@ class ModelConfig(Schema):
     weight_decay: float
     schedule: str
     warmup_epochs: float
-    batch_size: int
     epochs: int
     steps_per_epoch: int | None
     validation_steps: int | None
@@ -66,15 +95,15 @@ class ModelConfig(Schema):
     precision: str
     xla: bool
     strategy: str
-    instruction_set: str | None
-    threads: int
 
 
-def read_config(variant: str) -> ModelConfig:
+def read_config(variant: str) -> ModelConfig | FrozenConfig:
     """Return what configs/<variant>.yaml holds.
 
     Raises:
         InputError: it is missing, or is not what `configure` writes.
     """
     path = CONFIGS / f"{variant}.yaml"
-    return validate(ModelConfig, read_yaml(path), str(path))
+    content = read_yaml(path)
+    schema = FrozenConfig if "head_l2" in content else ModelConfig
+    return validate(schema, content, str(path))

@@ -1,10 +1,21 @@
 """What the block `preprocess` of params.yaml may be."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.common.params import Schema
+
+
+class AlignParams(Schema):
+    """What every image becomes first, so that neither size nor compression tells the labels apart."""
+
+    shorter_side: int = Field(
+        ge=8, le=4096, description="shorter side that every image is scaled to, in pixels"
+    )
+    jpeg_quality: int = Field(
+        ge=1, le=100, description="quality of the JPEG file that it is saved in and read from"
+    )
 
 
 class PreprocessParams(Schema):
@@ -19,3 +30,16 @@ class PreprocessParams(Schema):
     aspect: Literal["stretch", "crop", "pad"] = Field(
         description="how an image of another shape fits: distorted, its middle, or with borders"
     )
+    whole: bool = Field(description="show networks the whole image, scaled to image_size")
+    crops: int = Field(
+        ge=0, le=64, description="parts of image_size, not scaled, that networks see of each image"
+    )
+    align: AlignParams | None = Field(
+        description="bring every image to one size and compression first; null: as it is"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.whole and not self.crops:
+            raise ValueError("whole: false needs crops of at least 1, found 0: nothing to look at")
+        return self
