@@ -24,6 +24,10 @@ app: .venv/app ## set up, open a page in the browser: drop an image, see what ea
 notebook: .venv/notebook ## set up, run the notebook from top to bottom into notebooks/executed.ipynb
 	jupyter execute --output executed notebooks/compare_models.ipynb
 
+.PHONY: backbone
+backbone: .venv/pipeline ## set up, fetch a pretrained network for photographs into data/backbones/ (17 MB)
+	python -m tools.backbone
+
 .PHONY: test
 test: .venv/tests ## set up, check the code, run all tests (20 minutes and more on two cores)
 	PRE_COMMIT_HOME=.venv/pre-commit pre-commit run --all-files
@@ -40,7 +44,7 @@ benchmark: .venv/pipeline ## time a cold run, each stage and a run with nothing 
 .PHONY: requirements
 requirements: .venv/tests ## resolve requirements*.in anew for Python 3.11 to 3.13
 	for name in requirements requirements-s3 requirements-ssh requirements-parquet \
-	        requirements-app requirements-notebook requirements-dev; do \
+	        requirements-app requirements-notebook requirements-backbone requirements-dev; do \
 	    uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
 	        --generate-hashes --upgrade --custom-compile-command 'make requirements' \
 	        $$name.in -o $$name.txt || exit 1; \
