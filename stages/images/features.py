@@ -40,14 +40,20 @@ def features(hashed: np.ndarray, middles: Sequence[np.ndarray]) -> np.ndarray:
         of_shape.setdefault(middle.shape, []).append(number)
     of_middle = np.empty((len(middles), 10 + BANDS))
     for rows in of_shape.values():
-        of_middle[rows] = _of_middles(np.stack([middles[row] for row in rows]))
+        of_middle[rows] = colour_and_texture(np.stack([middles[row] for row in rows]))
     thirds = [third.mean((1, 2)) for third in np.array_split(grey, 3, axis=1)]
     layout = np.column_stack([*thirds, *(np.log(band + LEAST) for band in lying + standing)])
     return np.column_stack([layout, of_middle])
 
 
-def _of_middles(pixels: np.ndarray) -> np.ndarray:
-    """Return what tells of colour and texture of N pictures of one size: float, [N, 10 + BANDS]."""
+def colour_and_texture(pixels: np.ndarray) -> np.ndarray:
+    """Return the numbers of `features` on the middles of N pictures of one size: float, [N, 18].
+
+    The first three are the mean of each channel, the last `BANDS` are the spectrum.
+
+    Args:
+        pixels: uint8, [N, height, width, 3], 0..255.
+    """
     number, height, width, _ = pixels.shape
     # Channels first, as their values then lie side by side.
     channels = np.moveaxis(pixels, 3, 0).astype(np.float32, order="C").reshape(3, number, -1)

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from stages.common.manifest import LABELS, SPLITS, in_words, observations, pixels
+from stages.common.manifest import SPLITS, in_words, observations, pixels
 from stages.images.near_copies import NearPairs
+from stages.images.short_cuts import drawn, short_cuts, too_few
 from stages.source.counts import LISTED
 from stages.source.leave_out import leave_slices_out, much_worse
 from stages.source.schema import AuditParams, Level
@@ -26,14 +27,6 @@ SHORT_CUTS = {
 NOT_CHECKED = "not_checked"
 """The finding that no key of `source.audit` sets."""
 PAIR_COLUMNS = ["path", "split", "other_path", "other_split", "bits"]
-EVERYTHING = "all of these"
-FOLDS, LEAST_IN_FOLD = 5, 5
-"""Of the cross-validation of short cuts: folds, and images of each label in each of them."""
-
-IMAGES_FOR_SHORT_CUTS = 20_000
-"""More images change the accuracy in the third decimal."""
-
-
 WIDEST_INTERVAL = 0.1
 """Of an accuracy of 0.9 on a test split that can show something."""
 
@@ -104,7 +97,8 @@ def audit(
 
     unchecked: list[str] = []
     if params.short_cuts != "off":
-        numbers["short_cuts"] = short_cuts(in_use, seed)
+        some = drawn(in_use, seed)
+        numbers["short_cuts"] = short_cuts(numbers_of(some), some, seed)
         above = {
             name: accuracy
             for name, accuracy in numbers["short_cuts"].items()
@@ -118,7 +112,7 @@ def audit(
             )
 
         if not numbers["short_cuts"]:
-            unchecked.append(f"short cuts: {too_few_for_short_cuts(in_use)}")
+            unchecked.append(f"short cuts: {too_few(in_use)}")
 
     if params.leave_slice_out != "off":
         left_out = leave_slices_out(in_use, seed)
@@ -238,63 +232,11 @@ def shared_groups(in_use: pd.DataFrame) -> list[str]:
     return sorted(splits.index[splits > 1])
 
 
-def short_cuts(in_use: pd.DataFrame, seed: int) -> dict[str, float]:
-    """Return the balanced accuracy of telling the labels apart by each of `SHORT_CUTS`.
-
-    Cross-validated in five folds, with a decision tree of at most 16 leaves: enough for a rule that
-    a network could pick up in passing. 0.5 is chance. Empty where a label has too few images.
-    """
-    # Imported here: it takes a second, and the audit of short cuts may be off.
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_score
-    from sklearn.tree import DecisionTreeClassifier
-
-    if len(in_use) > IMAGES_FOR_SHORT_CUTS:
-        random = np.random.default_rng(seed)
-        chosen = random.choice(len(in_use), IMAGES_FOR_SHORT_CUTS, replace=False)
-        in_use = in_use.iloc[np.sort(chosen)]
-    labels = in_use["label"].map(LABELS.index).to_numpy()
-    sets, grouped = observations(in_use), (in_use["group"] != "").any()
-    of_label = [sets[labels == number] for number in range(len(LABELS))]
-    if min(map(len, of_label)) < FOLDS * LEAST_IN_FOLD:
-        return {}
-    folds: StratifiedKFold | StratifiedGroupKFold
-    if grouped:
-        if min(part.nunique() for part in of_label) < FOLDS:
-            return {}
-        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    else:
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    tree = DecisionTreeClassifier(
-        max_leaf_nodes=16, min_samples_leaf=5, class_weight="balanced", random_state=seed
-    )
-    tried = SHORT_CUTS | {EVERYTHING: [name for names in SHORT_CUTS.values() for name in names]}
-    features = in_use.assign(
-        **{name: pd.factorize(in_use[name], sort=True)[0] for name in ("format", "mode")}
-    )
-    divided = list(folds.split(features, labels, sets if grouped else None))
-    return {
-        name: round(
-            float(
-                cross_val_score(
-                    tree,
-                    features[columns].to_numpy(float),
-                    labels,
-                    cv=divided,
-                    scoring="balanced_accuracy",
-                ).mean()
-            ),
-            4,
-        )
-        for name, columns in tried.items()
-    }
-
-
-def too_few_for_short_cuts(in_use: pd.DataFrame) -> str:
-    """Return why `short_cuts` returns nothing."""
-    images = in_use["label"].value_counts().reindex(list(LABELS), fill_value=0).min()
-    if images < FOLDS * LEAST_IN_FOLD:
-        return f"{images} images a label are too few ({FOLDS * LEAST_IN_FOLD} needed)"
-    return f"a label has fewer than {FOLDS} groups"
+def numbers_of(in_use: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the columns of each of `SHORT_CUTS` as numbers: float, [N, any]."""
+    texts = {name: pd.factorize(in_use[name], sort=True)[0] for name in ("format", "mode")}
+    table = in_use.assign(**texts)
+    return {name: table[columns].to_numpy(float) for name, columns in SHORT_CUTS.items()}
 
 
 def small_test(test: pd.DataFrame) -> str:
