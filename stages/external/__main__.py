@@ -1,4 +1,4 @@
-"""external: bring the images of another data set to one size, to try the models on as they are.
+"""external: make of another data set what networks see of it, to try the models on as they are.
 
 In:  the zip, tar or folder that params.yaml names at `external.<set>`, and data/manifest.csv.
 Out: data/external/<set>/images.npy and labels.npy, and images.csv, a row an image in
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.common.arrays import EXTERNAL
+from stages.common.arrays import EXTERNAL, write_views
 from stages.common.command import InputError, command_line, run
 from stages.common.files import replacing
 from stages.common.manifest import LABELS, in_words, left_out, read_used
@@ -25,8 +25,9 @@ from stages.images.find import DataSet
 from stages.images.near_copies import NearPairs, clusters, near_pairs
 from stages.images.parallel import add_processes_option
 from stages.images.schema import DecodeParams, LabelFolders, SplitFolders, TableParams
-from stages.preprocess.resize import Part, Preprocess
 from stages.preprocess.schema import PreprocessParams
+from stages.preprocess.views import Preprocess
+from stages.preprocess.write import Part, write
 
 
 def main() -> None:
@@ -61,9 +62,10 @@ def main() -> None:
     used["cluster"] = _clusters(used)
     folder = EXTERNAL / name
     with replacing(folder) as temporary:
-        Preprocess(params, decoding, processes).write(
-            path, [Part(folder, temporary, used)], "external"
-        )
+        preprocess = Preprocess(params, decoding)
+        part = Part(folder, temporary, used)
+        write(path, [part], preprocess.see, preprocess.shape, "external", processes)
+        write_views(temporary, preprocess.kinds)
         used[["path", "label", "slice", "cluster"]].to_csv(
             temporary / "images.csv", index=False, lineterminator="\n"
         )

@@ -8,7 +8,7 @@ from stages.common.params import Schema
 
 
 class AlignParams(Schema):
-    """What every image becomes first, so that neither size nor compression tells the labels apart."""
+    """What every image becomes first: then size and compression do not tell the labels apart."""
 
     shorter_side: int = Field(
         ge=8, le=4096, description="shorter side that every image is scaled to, in pixels"

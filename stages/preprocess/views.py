@@ -1,0 +1,96 @@
+"""What networks see of an image: all of it in one size, and parts of it as they are."""
+
+import io
+from hashlib import sha256
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from stages.common.arrays import CROP, WHOLE
+from stages.images.pixels import decode, to_array
+from stages.images.schema import DecodeParams
+from stages.preprocess.schema import AlignParams, PreprocessParams
+
+
+class Preprocess:
+    """Makes of an image what networks see of it, wherever they are trained or asked."""
+
+    def __init__(self, params: PreprocessParams, decoding: DecodeParams):
+        """Describe size, views and decoding."""
+        self.height, self.width = params.image_size
+        self.filter = Image.Resampling[params.resample.upper()]
+        self.aspect, self.align = params.aspect, params.align
+        self.decoding = decoding
+        self.kinds = (WHOLE,) * params.whole + (CROP,) * params.crops
+        """What each view is, in their order."""
+        size = (self.height, self.width, 3)
+        self.shape = (len(self.kinds), *size) if params.crops else size
+        """Of the views of an image; one alone has no axis of its own."""
+
+    def see(self, file: bytes) -> np.ndarray:
+        """Return the views of an image `file`, see `views`.
+
+        Raises:
+            UnreadableImageError: it cannot be decoded.
+        """
+        return self.views(decode(file, self.decoding).rgb)
+
+    def views(self, image: Image.Image) -> np.ndarray:
+        """Return the views of an RGB `image`: uint8, `shape`, 0..255."""
+        if self.align:
+            image = aligned(image, self.align, self.filter)
+        views = [self.resize(image)] if WHOLE in self.kinds else []
+        views += crops(to_array(image), self.height, self.width, self.kinds.count(CROP))
+        return np.stack(views).reshape(self.shape)
+
+    def resize(self, image: Image.Image) -> np.ndarray:
+        """Return all of an RGB `image` in the size of params: uint8, [height, width, 3], 0..255."""
+        size = (self.width, self.height)
+        if image.size == size:
+            return to_array(image)
+        match self.aspect:
+            case "stretch":
+                return to_array(image.resize(size, self.filter))
+            case "crop":
+                return to_array(ImageOps.fit(image, size, self.filter))
+            case "pad":
+                red, green, blue = self.decoding.background
+                return to_array(ImageOps.pad(image, size, self.filter, (red, green, blue)))
+
+
+def aligned(image: Image.Image, params: AlignParams, resample: Image.Resampling) -> Image.Image:
+    """Return an RGB `image` of the shorter side of `params`, as a JPEG file of its quality has it.
+
+    After that, neither size nor the tables of a file tell where it came from.
+    """
+    factor = params.shorter_side / min(image.size)
+    if factor != 1:
+        image = image.resize([max(1, round(side * factor)) for side in image.size], resample)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=params.jpeg_quality)
+    return Image.open(file, formats=["JPEG"])
+
+
+def crops(pixels: np.ndarray, height: int, width: int, number: int) -> list[np.ndarray]:
+    """Return parts of an image, not scaled: `number` of uint8, [height, width, 3], 0..255.
+
+    Where they lie follows from the pixels alone. An image that is too small is mirrored at its
+    borders.
+
+    Args:
+        pixels: uint8, [rows, columns, 3], 0..255.
+    """
+    if not number:
+        return []
+    random = np.random.default_rng(np.frombuffer(sha256(pixels.tobytes()).digest(), "<u4"))
+    rows, columns, _ = pixels.shape
+    missing = [max(0, height - rows), max(0, width - columns)]
+    if any(missing):
+        around = [(more // 2, more - more // 2) for more in missing]
+        pixels = np.pad(pixels, [*around, (0, 0)], mode="symmetric")
+    tops = random.integers(0, pixels.shape[0] - height, number, endpoint=True)
+    lefts = random.integers(0, pixels.shape[1] - width, number, endpoint=True)
+    return [
+        pixels[top : top + height, left : left + width]
+        for top, left in zip(tops, lefts, strict=True)
+    ]
