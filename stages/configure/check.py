@@ -7,9 +7,10 @@ from stages.common.command import InputError
 from stages.common.params import PARAMS_FILE, Schema, nearest, validate
 from stages.compare.schema import CompareParams, GateParams
 from stages.configure.resolve import resolve
-from stages.evaluate.schema import METRICS, OF_ANY_SET, EvaluateParams, RobustnessParams
+from stages.evaluate.schema import METRICS, OF_ANY_SET, EvaluateParams
 from stages.external.schema import check_sets
 from stages.images.schema import DecodeParams
+from stages.perturb.schema import RobustnessParams
 from stages.preprocess.schema import PreprocessParams
 from stages.source.schema import SourceParams
 

@@ -1,75 +1,38 @@
 """How a network does on test images that were changed."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, roc_auc_score
 from tqdm import tqdm
 
-from stages.common.arrays import Split, read
+from stages.common.arrays import PERTURBATIONS, load_folder
+from stages.common.command import InputError
 from stages.evaluate.calibration import Calibration, probabilities
 from stages.evaluate.classifier import Classifier
-from stages.evaluate.schema import RobustnessParams
-from stages.networks.perturb import blur, downscale, jpeg, noise
 
 
-class Perturbation(NamedTuple):
-    """A kind of change and how strong it is."""
-
-    kind: str
-    level: float
-    change: Callable[[np.ndarray], np.ndarray]
-    """Takes and returns images: uint8, [N, height, width, 3], 0..255."""
-
-
-def perturbations(params: RobustnessParams) -> Iterator[Perturbation]:
-    """Yield every perturbation that `params` asks for, after the one that changes nothing."""
-    yield Perturbation("none", 0, lambda images: images)
-    for quality in params.jpeg_quality:
-        yield Perturbation("JPEG", quality, partial(jpeg, quality=quality))
-    for sigma in params.blur_sigma:
-        yield Perturbation("blur", sigma, partial(blur, sigma=sigma))
-    for sigma in params.noise_sigma:
-        yield Perturbation("noise", sigma, partial(noise, sigma=sigma, seed=params.seed))
-    for size in params.downscale_to:
-        yield Perturbation("downscale", size, partial(downscale, size=size))
-
-
-def under_perturbations(
-    classifier: Classifier, fitted: Calibration, split: Split, params: RobustnessParams
-) -> pd.DataFrame:
+def under_perturbations(classifier: Classifier, fitted: Calibration, folder: Path) -> pd.DataFrame:
     """Return kind, level and metrics, a row a perturbation; the first one is of the images as are.
 
-    Images are never scaled up where they are to be scaled down.
+    Args:
+        folder: what the stage `perturb` wrote.
+
+    Raises:
+        InputError: it has not written it.
     """
-    smaller = [size for size in params.downscale_to if size < min(split.images.shape[1:3])]
-    params = params.model_copy(update={"downscale_to": smaller})
-    rows = [
-        {"kind": kind, "level": level} | measure(split.labels, logits, fitted)
-        for (kind, level), logits in scores(classifier, split, params).items()
+    split = load_folder(folder, "perturb")
+    try:
+        levels = pd.read_csv(folder / PERTURBATIONS)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: cannot be read: {error}; run `dvc repro perturb`") from None
+    numbers = tqdm(range(len(levels)), desc="robustness", unit=" perturbations", disable=None)
+    measured = [
+        measure(split.labels, classifier.logits(split.images[:, number], split.views), fitted)
+        for number in numbers
     ]
-    return pd.DataFrame(rows)
-
-
-def scores(
-    classifier: Classifier, split: Split, params: RobustnessParams
-) -> dict[tuple[str, float], np.ndarray]:
-    """Return the log-odds of FAKE (float32, [N]) under each kind and level of perturbation.
-
-    Only one batch of images is in memory, so that any number of them will do.
-    """
-    size = classifier.batch_size
-    parts: dict[tuple[str, float], list[np.ndarray]] = {}
-    for start in tqdm(
-        range(0, len(split.labels), size), desc="robustness", unit=" batches", disable=None
-    ):
-        images = read(split.images, slice(start, start + size))
-        for kind, level, change in perturbations(params):
-            parts.setdefault((kind, level), []).append(classifier.logits(change(images)))
-    return {changed: np.concatenate(logits) for changed, logits in parts.items()}
+    return pd.concat([levels, pd.DataFrame(measured)], axis=1)
 
 
 def measure(labels: np.ndarray, logits: np.ndarray, fitted: Calibration) -> dict[str, float]:

@@ -42,14 +42,13 @@ def _to_bytes(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def downscale(images: np.ndarray, size: int) -> np.ndarray:
-    """Return `images`, scaled to a shorter side of `size` pixels and back by a bicubic filter."""
-    return np.stack([_downscale(image, size) for image in images])
+def downscale(images: np.ndarray, share: float) -> np.ndarray:
+    """Return `images`, scaled to `share` of height and width, and back by a bicubic filter."""
+    return np.stack([_downscale(image, share) for image in images])
 
 
-def _downscale(image: np.ndarray, size: int) -> np.ndarray:
+def _downscale(image: np.ndarray, share: float) -> np.ndarray:
     height, width = image.shape[:2]
-    factor = size / min(height, width)
-    small = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small = (max(1, round(width * share)), max(1, round(height * share)))
     shrunk = Image.fromarray(image).resize(small, Image.Resampling.BICUBIC)
     return np.asarray(shrunk.resize((width, height), Image.Resampling.BICUBIC))

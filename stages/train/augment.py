@@ -92,7 +92,8 @@ def _spoil(images: np.ndarray, chosen: Spoiling, random: np.random.Generator) ->
 
     def scaled(image: np.ndarray) -> np.ndarray:
         least, most = chosen.downscale_to
-        return downscale(image, int(random.integers(least, most, endpoint=True)))
+        size = int(random.integers(least, most, endpoint=True))
+        return downscale(image, size / min(image.shape[1:3]))
 
     levels = (
         (chosen.jpeg_quality, compressed),

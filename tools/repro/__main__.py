@@ -22,7 +22,7 @@ from tools.repro.record import record
 from tools.repro.repair import repair
 from tools.repro.variants import Variant
 
-SHARED = ["preprocess", "configure"]
+SHARED = ["preprocess", "perturb", "configure"]
 
 
 def _dvc(*arguments: str) -> None:

@@ -111,7 +111,7 @@ def reproduce(variants: list[Variant], jobs: int, gpus: list[str]) -> tuple[list
         while waiting or running:
             if waiting and has_room(waiting[0], running, jobs):
                 used = [each.gpu for each in running]
-                single = waiting[0].config.strategy == "single"
+                single = waiting[0].on_one_device
                 gpu = min(gpus, key=used.count) if gpus and single else None
                 running.append(Running(waiting.pop(0), gpu, news))
                 continue

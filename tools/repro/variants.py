@@ -1,15 +1,16 @@
 """What is reproduced at the same time: a variant, and how much of the machine it takes."""
 
+import math
 from typing import NamedTuple
 
-from stages.networks.config import ModelConfig
+from stages.networks.config import FrozenConfig, ModelConfig
 
 
 class Variant(NamedTuple):
     """A variant that is to be reproduced."""
 
     name: str
-    config: ModelConfig
+    config: ModelConfig | FrozenConfig
     sets: list[str]
     """The external data sets that it is measured on."""
 
@@ -20,10 +21,20 @@ class Variant(NamedTuple):
 
     def jobs(self, most: int) -> int:
         """Return how many of `most` jobs it takes: one a thread, or all if it takes all GPUs."""
-        return most if self.config.strategy != "single" else min(self.config.threads, most)
+        return min(self.config.threads, most) if self.on_one_device else most
+
+    @property
+    def on_one_device(self) -> bool:
+        """Whether it trains on one device, and not on all."""
+        return isinstance(self.config, FrozenConfig) or self.config.strategy == "single"
 
     def work(self) -> float:
-        """Return how long training takes, in a unit of its own: multiplications times epochs."""
+        """Return how long training takes, in a unit of its own: multiplications times epochs.
+
+        What has a backbone takes longest.
+        """
+        if isinstance(self.config, FrozenConfig) or self.config.backbone:
+            return math.inf
         size, channels, total = 1.0, 3, 0.0
         for layer in self.config.conv_layers:
             size /= layer.stride**2
