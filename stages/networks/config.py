@@ -105,5 +105,6 @@ def read_config(variant: str) -> ModelConfig | FrozenConfig:
     """
     path = CONFIGS / f"{variant}.yaml"
     content = read_yaml(path)
-    schema = FrozenConfig if "head_l2" in content else ModelConfig
-    return validate(schema, content, str(path))
+    if "head_l2" in content:
+        return validate(FrozenConfig, content, str(path))
+    return validate(ModelConfig, content, str(path))

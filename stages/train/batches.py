@@ -1,12 +1,13 @@
-"""Batches of images for training: which images are in each, and what is done to them."""
+"""Batches of images for training: which images and views are in each, and what is done to them."""
 
 import math
 from collections.abc import Callable
 
 import numpy as np
 
-from stages.common.arrays import Split, expect_random_reads, read
-from stages.networks.runtime import tf
+from stages.common.arrays import WHOLE, Split, expect_random_reads, read
+from stages.networks.inputs import of_kinds
+from stages.networks.runtime import keras, tf
 
 
 class Order:
@@ -30,28 +31,44 @@ class Order:
 
 def dataset(
     split: Split,
+    network: keras.Model,
     steps: int,
     batch: Callable[[int], np.ndarray],
+    seed: Callable[[int], list[int]],
     change: Callable[[np.ndarray, int], np.ndarray] | None = None,
 ) -> tf.data.Dataset:
-    """Return `steps` batches of images (uint8) and labels (uint8).
+    """Return `steps` batches of what `network` takes (uint8), and labels (uint8).
+
+    Of each image in a batch it takes one view, drawn from those that it can look at.
 
     Args:
         batch: says which images are in the batch of a step.
-        change: takes the images of a batch, and its step; returns what is to be used.
+        seed: decides which views are drawn in a step.
+        change: takes the views in a batch, and its step; returns what is to be used.
     """
 
     expect_random_reads(split.images)
+    places = of_kinds(network, split.views)
+    is_whole = np.array([kind == WHOLE for kind in split.views], np.uint8)
 
-    def read_batch(step: int) -> tuple[np.ndarray, np.ndarray]:
+    def read_batch(step: int) -> tuple[np.ndarray, ...]:
         numbers = batch(int(step))
-        images = read(split.images, numbers)
-        return images if change is None else change(images, int(step)), split.labels[numbers]
+        drawn = np.zeros(len(numbers), int)
+        if split.images.ndim == 4:
+            images = read(split.images, numbers)
+        else:
+            drawn = np.random.default_rng(seed(int(step))).choice(places, len(numbers))
+            images = read(split.images, (numbers, drawn))
+        if change is not None:
+            images = change(images, int(step))
+        return images, is_whole[drawn].reshape(-1, 1, 1, 1), split.labels[numbers]
 
-    def read_step(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        images, labels = tf.numpy_function(read_batch, [step], (tf.uint8, tf.uint8))
-        images = tf.ensure_shape(images, (None, *split.images.shape[1:]))
-        return images, tf.ensure_shape(labels, (None,))
+    def read_step(step: tf.Tensor) -> tuple[tf.Tensor | tuple[tf.Tensor, ...], tf.Tensor]:
+        images, kinds, labels = tf.numpy_function(read_batch, [step], [tf.uint8] * 3)
+        images = tf.ensure_shape(images, (None, *split.images.shape[-3:]))
+        kinds = tf.ensure_shape(kinds, (None, 1, 1, 1))
+        views = (images, kinds) if len(network.inputs) > 1 else images
+        return views, tf.ensure_shape(labels, (None,))
 
     options = tf.data.Options()
     # There is nothing to tune, and at the end of every epoch the tuner is waited for.

@@ -1,8 +1,8 @@
 """What is kept of a training that has not finished, so that a killed one goes on.
 
-One file for each variant: its state at the end of the last finished epoch. It is no output. A
-finished training leaves none behind, and a state counts only for the very configuration, code, data
-and libraries that it came from.
+One file for each variant: its state at the end of the last finished epoch, or of a frozen backbone
+the features of the images so far. It is no output. A finished training leaves none behind, and it
+counts only for the very configuration, code, data and libraries that it came from.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import numpy as np
 
 from stages.common.arrays import Split, read
 from stages.common.files import replacing
-from stages.networks.config import ModelConfig
+from stages.networks.config import NetworkConfig
 from stages.networks.runtime import tf
 
 CHECKPOINTS = Path("checkpoints")
@@ -28,7 +28,7 @@ AT_A_TIME = 4096
 """Images that are read at a time."""
 
 
-def origin(config: ModelConfig, *splits: Split) -> str:
+def origin(config: NetworkConfig, *splits: Split) -> str:
     """Return a hash of what decides what training gives.
 
     That is configuration, code (every module of the project that is loaded), data, libraries and
@@ -104,6 +104,42 @@ class Checkpoint(keras.callbacks.Callback):
 
     def remove(self) -> None:
         """Remove the file, and with the last one the folder of all."""
-        self.path.unlink(missing_ok=True)
-        with suppress(OSError):
-            self.path.parent.rmdir()
+        _remove(self.path)
+
+
+class Rows:
+    """Keeps rows of numbers (float32) in the file `path`, behind the `origin` that they are of."""
+
+    def __init__(self, path: Path, origin: str):
+        self.path, self.head = path, origin.encode()
+
+    def restore(self, width: int) -> int:
+        """Return how many rows of `width` numbers are kept; what was written in part is cut off."""
+        if self.path.exists() and self.path.read_bytes()[: len(self.head)] == self.head:
+            rows = (self.path.stat().st_size - len(self.head)) // (4 * width)
+            os.truncate(self.path, len(self.head) + 4 * width * rows)
+            return rows
+        with replacing(self.path) as temporary:
+            temporary.write_bytes(self.head)
+        return 0
+
+    def append(self, rows: np.ndarray) -> None:
+        """Add `rows`: float32, [N, width]."""
+        with self.path.open("ab") as file:
+            file.write(rows.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def all(self, width: int) -> np.ndarray:
+        """Return all rows: float32, [N, width]."""
+        return np.fromfile(self.path, np.float32, offset=len(self.head)).reshape(-1, width)
+
+    def remove(self) -> None:
+        """Remove the file, and with the last one the folder of all."""
+        _remove(self.path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with suppress(OSError):
+        path.parent.rmdir()

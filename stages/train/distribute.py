@@ -77,8 +77,8 @@ class DistributedModel(keras.Model):
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         # Keras would take the first batch for it, whose parts on other workers it cannot read.
         with self.distribute_strategy.scope():
-            images = tf.zeros((1, *self.input_shape[1:]))
-            self._symbolic_build(data_batch=(images, tf.zeros((1,))))
+            views = [tf.zeros((1, *entry.shape[1:])) for entry in self.inputs]
+            self._symbolic_build(data_batch=(views, tf.zeros((1,))))
 
     def train_step(self, *arguments: Any) -> dict[str, tf.Tensor]:
         return self._with_an_axis(super().train_step(*arguments))

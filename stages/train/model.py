@@ -20,16 +20,20 @@ STEPS_PER_EXECUTION = 32
 """Steps that run before Python looks again: a small network's step is shorter than that look."""
 
 
+VIEW = 1
+"""Seeds with it draw views, and those without it change them."""
+
+
 class CNNModel:
     """A convolutional network that takes images as 0..255 and returns (p_real, p_fake)."""
 
     def __init__(
         self,
         config: ModelConfig,
-        image_shape: tuple[int, int, int],
+        image_shape: tuple[int, ...],
         strategy: tf.distribute.Strategy | None = None,
     ):
-        """Build the network for images of `image_shape`: height, width, 3.
+        """Build the network for views of `image_shape`: height, width, 3.
 
         Args:
             strategy: that of `config`; None: one device.
@@ -64,7 +68,12 @@ class CNNModel:
             return augment(images, config.augmentation, random)
 
         training_data = dataset(
-            train, steps, lambda step: order.batch(epoch.number * steps + step), change
+            train,
+            self.network,
+            steps,
+            lambda step: order.batch(epoch.number * steps + step),
+            lambda step: [config.seed, epoch.number * steps + step, VIEW],
+            change,
         )
         # In an order of their own, since the first `validation_steps` batches of the manifest's
         # order would hold one label.
@@ -72,8 +81,10 @@ class CNNModel:
         validation_batches = math.ceil(len(validation.labels) / config.batch_size)
         validation_data = dataset(
             validation,
+            self.network,
             min(validation_batches, config.validation_steps or validation_batches),
             validation_order.batch,
+            lambda step: [config.seed, step, VIEW],
         )
         model = self._compiled(steps)
         with self.strategy.scope():

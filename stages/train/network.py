@@ -3,6 +3,8 @@
 import keras
 
 from stages.networks.config import ConvLayer, ModelConfig
+from stages.train.backbone import features
+from stages.train.entry import enter
 from stages.train.unfit import UnfitError
 
 MOMENTUM = 0.9
@@ -10,7 +12,7 @@ MOMENTUM = 0.9
 much in them of what they were before."""
 
 
-def build(config: ModelConfig, image_shape: tuple[int, int, int]) -> keras.Model:
+def build(config: ModelConfig, image_shape: tuple[int, ...]) -> keras.Model:
     """Return the untrained network: images as 0..255 go in, (p_real, p_fake) comes out.
 
     A layer's shortcut adds what went in some layers before to what comes out, before the
@@ -18,13 +20,25 @@ def build(config: ModelConfig, image_shape: tuple[int, int, int]) -> keras.Model
     https://arxiv.org/abs/1512.03385.
 
     Args:
-        image_shape: height, width, 3.
+        image_shape: height, width, 3 of a view.
 
     Raises:
-        UnfitError: the convolution layers shrink the images to nothing.
+        UnfitError: the convolution layers shrink the images to nothing, or the backbone does not
+            fit.
     """
-    inputs = keras.Input(image_shape, name="image")
-    x = keras.layers.Rescaling(1 / 255, name="normalise")(inputs)
+    inputs, x = enter(config, image_shape)
+    x = features(config.backbone, x) if config.backbone else _convolutions(config, x)
+    x = keras.layers.Dropout(config.dropout, name="dropout")(x)
+    if config.dense_units:
+        x = keras.layers.Dense(config.dense_units, activation="relu", name="dense")(x)
+    # In full precision, whatever the layers before have.
+    outputs = keras.layers.Dense(2, activation="softmax", dtype="float32", name="probabilities")(x)
+    return keras.Model(inputs, outputs, name="cnn")
+
+
+def _convolutions(config: ModelConfig, x: keras.KerasTensor) -> keras.KerasTensor:
+    """Return what the convolution layers make of images: [N, D]."""
+    x = keras.layers.Rescaling(1 / 255, name="normalise")(x)
     entered = []
     for number, layer in enumerate(config.conv_layers, start=1):
         entered.append(x)
@@ -48,15 +62,8 @@ def build(config: ModelConfig, image_shape: tuple[int, int, int]) -> keras.Model
             _require_pixels(x, layer.pool, number)
             x = keras.layers.MaxPooling2D(layer.pool, name=f"pool_{number}")(x)
     if config.head == "flatten":
-        x = keras.layers.Flatten(name="flatten")(x)
-    else:
-        x = keras.layers.GlobalAveragePooling2D(name="global_average")(x)
-    x = keras.layers.Dropout(config.dropout, name="dropout")(x)
-    if config.dense_units:
-        x = keras.layers.Dense(config.dense_units, activation="relu", name="dense")(x)
-    # In full precision, whatever the layers before have.
-    outputs = keras.layers.Dense(2, activation="softmax", dtype="float32", name="probabilities")(x)
-    return keras.Model(inputs, outputs, name="cnn")
+        return keras.layers.Flatten(name="flatten")(x)
+    return keras.layers.GlobalAveragePooling2D(name="global_average")(x)
 
 
 def _batch_normalization(config: ModelConfig, name: str) -> keras.Layer:
