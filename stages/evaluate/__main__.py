@@ -1,7 +1,7 @@
 """evaluate: calibrate one variant's network on validation, then measure it on the test split.
 
-In:  models/<variant>.h5, data/processed/validation, test and held_out, data/manifest.csv.
-Out: models/<variant>.json: its temperature and threshold;
+In:  models/<variant>.h5, data/processed, data/perturbed, data/manifest.csv.
+Out: models/<variant>.json: its temperature and threshold, and from where on it answers;
      metrics/<variant>.json: of validation as trained, of the test images as they are, and of the
      slices that are held out;
      data/predictions/<variant>.csv: of the test images;
@@ -24,24 +24,34 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.common.arrays import EXTERNAL, OWN, PROCESSED, Split, load_folder, load_split, read
+from stages.common.arrays import (
+    EXTERNAL,
+    OWN,
+    PERTURBED,
+    PROCESSED,
+    Split,
+    load_folder,
+    load_split,
+    read,
+)
 from stages.common.command import InputError, command_line, run
 from stages.common.files import naming, replacing
 from stages.common.manifest import HELD_OUT, LABELS, MANIFEST, TEXTS, observations, read_used
 from stages.common.params import read_block
-from stages.evaluate import calibration
+from stages.evaluate import calibration, conformal, decision
 from stages.evaluate.calibrated_model import EvaluateModel
 from stages.evaluate.classifier import Classifier
 from stages.evaluate.gallery import choose, write_gallery
 from stages.evaluate.metrics import (
     measure,
+    measure_answers,
     measure_held_out,
     measure_set,
     measure_validation,
     of_own_test,
 )
 from stages.evaluate.robustness import summary, under_perturbations
-from stages.evaluate.schema import EvaluateParams, RobustnessParams
+from stages.evaluate.schema import EvaluateParams
 from stages.evaluate.slices import by_slice
 from stages.networks.runtime import set_up
 
@@ -60,53 +70,60 @@ def main() -> None:
     if arguments.external:
         measure_external(classifier, arguments.variant, arguments.external)
     else:
-        measure_own(classifier, arguments.variant)
+        measure_own(classifier, arguments.variant, params.error_rate)
 
 
 def measure_external(classifier: Classifier, variant: str, name: str) -> None:
     """Measure a network on the external set `name`."""
-    images, labels = load_folder(EXTERNAL / name, f"external@{name}")
-    fitted = calibration.read_calibration(classifier.path.with_suffix(".json"))
+    images, labels, views = load_folder(EXTERNAL / name, f"external@{name}")
+    model = EvaluateModel(classifier, decision.read_decision(classifier.path.with_suffix(".json")))
     rows = pd.read_csv(EXTERNAL / name / "images.csv", keep_default_na=False, dtype=TEXTS)
-    metrics = measure_set(labels, classifier.logits(images), observations(rows).to_numpy(), fitted)
+    metrics = measure_set(
+        labels, *said(model.predict(images, views)), observations(rows).to_numpy(), model.decision
+    )
     path = SETS / variant / f"{name}.json"
     with replacing(path) as file:
         write_json(metrics, file)
     say(variant, metrics)
 
 
-def measure_own(classifier: Classifier, variant: str) -> None:
+def measure_own(classifier: Classifier, variant: str, error_rate: float) -> None:
     """Calibrate a network on validation; measure it on the test split and what is held out."""
-    perturbed = read_block("robustness", RobustnessParams)
     test, rows = load_measured("test")
     held_out, held_out_rows = load_measured(HELD_OUT)
     validation = load_split("validation")
-    logits = classifier.logits(validation.images)
-    model = EvaluateModel(classifier, calibration.fit(logits, validation.labels))
+    logits = classifier.logits(validation.images, validation.views)
+    fitted = decision.Decision(
+        **calibration.fit(logits, validation.labels).model_dump(),
+        error_rate=error_rate,
+        sets=conformal.fit(logits, validation.labels, error_rate),
+    )
+    model = EvaluateModel(classifier, fitted)
     columns = ["path", "label", "slice", "cluster"]
-    predictions = pd.concat([rows[columns], model.predict(test.images)], axis=1)
+    predictions = pd.concat([rows[columns], model.predict(test.images, test.views)], axis=1)
     clusters = observations(rows).to_numpy()
-    of_held_out = model.predict(held_out.images)
+    of_held_out = model.predict(held_out.images, held_out.views)
     metrics = (
         measure_validation(validation.labels, logits)
-        | measure(test.labels, predictions["logit"].to_numpy(), clusters, model.calibration)
+        | measure(test.labels, predictions["logit"].to_numpy(), clusters, fitted)
+        | measure_answers(test.labels, *said(predictions), clusters, fitted)
         | measure_held_out(
             held_out.labels,
-            of_held_out["logit"].to_numpy(),
+            *said(of_held_out),
             observations(held_out_rows).to_numpy(),
-            model.calibration,
+            fitted,
         )
     )
     p_fake = pd.concat([predictions["p_fake"], of_held_out["p_fake"]], ignore_index=True)
     measured = pd.concat([rows, held_out_rows], ignore_index=True)
     slices = by_slice(measured.assign(correct=(p_fake >= 0.5) == (measured["label"] == "FAKE")))
     examples = choose(predictions)
-    shown = read(test.images, examples.index.to_numpy())
-    heat = model.explain(shown, examples["verdict"])
-    changed = under_perturbations(classifier, model.calibration, test, perturbed)
+    images = read(test.images, examples.index.to_numpy())
+    shown, heat = model.explain(images, examples["verdict"], test.views)
+    changed = under_perturbations(classifier, fitted, PERTURBED)
     robustness = summary(changed)
 
-    calibration_path = classifier.path.with_suffix(".json")
+    decision_path = classifier.path.with_suffix(".json")
     metrics_path = Path("metrics") / f"{variant}.json"
     set_path = SETS / variant / f"{OWN}.json"
     robustness_path = Path("metrics/robustness") / f"{variant}.json"
@@ -115,7 +132,7 @@ def measure_own(classifier: Classifier, variant: str) -> None:
     slices_path = Path("plots/slices") / f"{variant}.csv"
     gallery_path = Path("plots/gallery") / variant
     with (
-        replacing(calibration_path) as calibration_file,
+        replacing(decision_path) as decision_file,
         replacing(metrics_path) as metrics_file,
         replacing(set_path) as set_file,
         replacing(robustness_path) as robustness_file,
@@ -124,8 +141,8 @@ def measure_own(classifier: Classifier, variant: str) -> None:
         replacing(slices_path) as slices_file,
         replacing(gallery_path) as folder,
     ):
-        with naming(calibration_path):
-            calibration.write(model.calibration, calibration_file)
+        with naming(decision_path):
+            decision.write(fitted, decision_file)
         with naming(metrics_path):
             write_json(metrics, metrics_file)
         with naming(set_path):
@@ -145,6 +162,11 @@ def measure_own(classifier: Classifier, variant: str) -> None:
             write_gallery(folder, examples, shown, heat)
     say(variant, metrics)
     say(variant, robustness)
+
+
+def said(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Return logit, and whether it is unlike, of each image of `predictions`."""
+    return predictions["logit"].to_numpy(), predictions["unlike"].to_numpy()
 
 
 def load_measured(split: str) -> tuple[Split, pd.DataFrame]:

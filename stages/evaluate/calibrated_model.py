@@ -1,28 +1,59 @@
 """A trained network together with its calibration."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
+from stages.common.arrays import WHOLE
 from stages.common.manifest import LABELS
-from stages.evaluate.calibration import Calibration, probabilities
+from stages.evaluate.calibration import probabilities
 from stages.evaluate.classifier import Classifier
+from stages.evaluate.conformal import answers
+from stages.evaluate.decision import Decision
 from stages.evaluate.grad_cam import heat_maps
 
 
 class EvaluateModel:
     """A trained and calibrated network, which predicts and explains itself."""
 
-    def __init__(self, classifier: Classifier, fitted: Calibration):
-        """Take a network, and the calibration that was fitted for it."""
-        self.classifier, self.calibration = classifier, fitted
+    def __init__(self, classifier: Classifier, decision: Decision):
+        """Take a network, and what was fitted for it on validation."""
+        self.classifier, self.decision = classifier, decision
 
-    def predict(self, images: np.ndarray) -> pd.DataFrame:
-        """Return logit, p_fake and verdict of `images` (uint8, [N, height, width, 3])."""
-        logits = self.classifier.logits(images)
-        p_fake = probabilities(logits, self.calibration.temperature)
-        verdicts = np.where(p_fake >= self.calibration.threshold, "FAKE", "REAL")
-        return pd.DataFrame({"logit": logits, "p_fake": p_fake, "verdict": verdicts})
+    def predict(self, images: np.ndarray, views: Sequence[str] = (WHOLE,)) -> pd.DataFrame:
+        """Return what the network says of `images`, see `Classifier.logits`, a row an image.
 
-    def explain(self, images: np.ndarray, verdicts: pd.Series) -> np.ndarray:
-        """Return heat maps (float32, [N, height, width], 0..1) of what speaks for `verdicts`."""
-        return heat_maps(self.classifier.network, images, verdicts.map(LABELS.index).to_numpy())
+        Columns: logit; p_fake (0..1); verdict, REAL or FAKE by the threshold; unlike, whether the
+        image is unlike those that the network learned from; answer, REAL, FAKE or UNSURE.
+        """
+        logits = self.classifier.logits(images, views)
+        p_fake = probabilities(logits, self.decision.temperature)
+        verdicts = np.where(p_fake >= self.decision.threshold, "FAKE", "REAL")
+        unlike = np.zeros(len(images), bool)
+        return pd.DataFrame(
+            {
+                "logit": logits,
+                "p_fake": p_fake,
+                "verdict": verdicts,
+                "unlike": unlike,
+                "answer": answers(logits, unlike, self.decision.sets),
+            }
+        )
+
+    def explain(
+        self, images: np.ndarray, verdicts: pd.Series, views: Sequence[str] = (WHOLE,)
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return one view of each of `images`, and what in it speaks for its verdict.
+
+        Args:
+            images, views: as for `Classifier.logits`, in memory.
+            verdicts: REAL or FAKE, [N].
+
+        Returns:
+            The first view that the network looks at: uint8, [N, height, width, 3]; and its heat
+            map: float32, [N, height, width], 0..1.
+        """
+        shown, kind = self.classifier.shown(images, views)
+        labels = verdicts.map(LABELS.index).to_numpy()
+        return shown, heat_maps(self.classifier.network, shown, kind, labels)

@@ -1,7 +1,4 @@
-"""models/<variant>.json: how a network's logits become probabilities and verdicts."""
-
-import json
-from pathlib import Path
+"""How a network's logits become probabilities and verdicts."""
 
 import numpy as np
 from pydantic import Field
@@ -9,8 +6,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 from sklearn.metrics import roc_curve
 
-from stages.common.command import InputError
-from stages.common.params import Schema, validate
+from stages.common.params import Schema
 
 TEMPERATURES = (0.05, 20.0)
 """Bounds of the search: without them, logits that make no mistake would ask for temperature 0."""
@@ -63,21 +59,3 @@ def fit(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     # The first threshold stands above every image and calls none FAKE.
     threshold = float(thresholds[place]) if place else 0.5
     return Calibration(temperature=temperature, threshold=threshold)
-
-
-def write(calibration: Calibration, path: Path) -> None:
-    """Write `calibration` to the JSON file `path`, digit for digit."""
-    path.write_text(json.dumps(calibration.model_dump(), indent=2) + "\n")
-
-
-def read_calibration(path: Path) -> Calibration:
-    """Return what `write` wrote to `path`.
-
-    Raises:
-        InputError: the file is missing or is no calibration.
-    """
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read: {error}; run `dvc repro evaluate`") from None
-    return validate(Calibration, content, str(path))

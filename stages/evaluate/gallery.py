@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib import colormaps
 from PIL import Image
 
+from stages.evaluate.conformal import UNSURE
+
 EXAMPLES = 4
 """Of each kind, at most."""
 
@@ -15,23 +17,27 @@ KINDS = {
     "true FAKE": ("FAKE", "FAKE"),
     "false REAL": ("FAKE", "REAL"),
     "false FAKE": ("REAL", "FAKE"),
+    "unsure REAL": ("REAL", UNSURE),
+    "unsure FAKE": ("FAKE", UNSURE),
 }
-"""Label and verdict of each kind: a false REAL is called REAL and is FAKE."""
+"""Label and answer of each kind: a false REAL is called REAL and is FAKE."""
 
 
 def choose(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `predictions` that are shown, with a column `kind` first.
 
-    Of each kind these are the ones whose verdict the network was surest of: the right ones are its
-    surest, the wrong ones its worst. The index says which row of `predictions` each one was.
+    Of each kind these are the ones whose answer the network was surest of: the right ones are its
+    surest, the wrong ones its worst; where it was unsure, they lean most to the wrong label. The
+    index says which row of `predictions` each one was.
 
     Args:
-        predictions: label and verdict (REAL or FAKE), and `logit`, the log-odds of FAKE.
+        predictions: label (REAL or FAKE), answer, and `logit`, the log-odds of FAKE.
     """
     chosen = []
-    for kind, (label, verdict) in KINDS.items():
-        rows = predictions[(predictions["label"] == label) & (predictions["verdict"] == verdict)]
-        rows = rows.sort_values("logit", ascending=verdict == "REAL", kind="stable")
+    for kind, (label, answer) in KINDS.items():
+        rows = predictions[(predictions["label"] == label) & (predictions["answer"] == answer)]
+        is_like_real = answer == "REAL" or (answer == UNSURE and label == "FAKE")
+        rows = rows.sort_values("logit", ascending=is_like_real, kind="stable")
         chosen.append(rows.head(EXAMPLES).assign(kind=kind))
     table = pd.concat(chosen)
     return table[["kind", *predictions.columns]]

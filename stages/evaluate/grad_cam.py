@@ -6,10 +6,14 @@ Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-
 
 import numpy as np
 
+from stages.common.arrays import CROP
+from stages.networks.inputs import batch_of
 from stages.networks.runtime import keras, tf
 
 
-def heat_maps(network: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def heat_maps(
+    network: keras.Model, images: np.ndarray, kind: str, labels: np.ndarray
+) -> np.ndarray:
     """Return how much each place of `images` speaks for its label: float32, [N, height, width].
 
     The highest value of each image is 1; one in which nothing speaks for the label has 0
@@ -17,25 +21,33 @@ def heat_maps(network: keras.Model, images: np.ndarray, labels: np.ndarray) -> n
 
     Args:
         network: returns a score for each label, before any softmax: [N, 2].
-        images: uint8, [N, height, width, 3], 0..255.
+        images: views of the `kind`: uint8, [N, height, width, 3], 0..255.
         labels: the label to explain for each image, 0 (REAL) or 1 (FAKE): int, [N].
     """
-    model = keras.Model(network.inputs[0], [_last_maps(network), network.output])
+    inputs = network.inputs if len(network.inputs) > 1 else network.inputs[0]
+    model = keras.Model(inputs, [_last_maps(network), network.output])
     with tf.GradientTape() as tape:
-        maps, scores = model(images, training=False)
+        maps, scores = model(batch_of(network, images, kind), training=False)
         chosen = tf.gather(scores, labels, axis=1, batch_dims=1)
     weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))
-    heat = tf.image.resize(heat, images.shape[1:3])[..., 0]
+    size = images.shape[1:3]
+    cut = [layer for layer in network.layers if isinstance(layer, keras.layers.CenterCrop)]
+    if cut and kind == CROP:  # of which the network sees the middle
+        heat = tf.image.resize(heat, (cut[0].height, cut[0].width))
+        heat = tf.image.resize_with_crop_or_pad(heat, *size)[..., 0]
+    else:
+        heat = tf.image.resize(heat, size)[..., 0]
     highest = tf.reduce_max(heat, axis=(1, 2), keepdims=True)
     return tf.math.divide_no_nan(heat, highest).numpy()
 
 
 def _last_maps(network: keras.Model) -> keras.KerasTensor:
     """Return the last feature maps of `network` that still have the resolution of a convolution."""
-    maps = [
-        layer.output
-        for layer in network.layers
-        if len(layer.output.shape) == 4 and not isinstance(layer, keras.layers.MaxPooling2D)
-    ]
-    return maps[-1]
+    maps = []
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.GlobalAveragePooling2D):
+            maps.append(layer.input)  # what a backbone puts out belongs to its own network
+        elif not isinstance(layer, keras.layers.MaxPooling2D | keras.Model):
+            maps.append(layer.output)
+    return [output for output in maps if len(output.shape) == 4][-1]

@@ -15,8 +15,10 @@ from sklearn.metrics import (
 
 from stages.common.manifest import LABELS
 from stages.evaluate.calibration import Calibration, log_loss, probabilities
+from stages.evaluate.conformal import UNSURE, answers, fitting
+from stages.evaluate.decision import Decision
 from stages.evaluate.reliability import expected_calibration_error
-from stages.evaluate.schema import OF_ANY_SET, OF_HELD_OUT
+from stages.evaluate.schema import OF_ANSWERS, OF_ANY_SET, OF_HELD_OUT
 from stages.evaluate.statistics import accuracy_interval
 
 
@@ -78,17 +80,22 @@ def recall_at(labels: np.ndarray, scores: np.ndarray, false_alarms: float) -> fl
 
 
 def measure_set(
-    labels: np.ndarray, logits: np.ndarray, clusters: np.ndarray, fitted: Calibration
+    labels: np.ndarray,
+    logits: np.ndarray,
+    unlike: np.ndarray,
+    clusters: np.ndarray,
+    fitted: Decision,
 ) -> dict[str, float]:
     """Return what can be said of a set of images that may have one label alone.
 
     That is number of images and of independent observations, accuracy with its 95% interval (FAKE
-    from a p_fake of 0.5 on), accuracy at the threshold and on each label that is there, and of two
-    labels ROC AUC.
+    from a p_fake of 0.5 on), accuracy at the threshold and on each label that is there, of two
+    labels ROC AUC, and what `measure_answers` says.
 
     Args:
         labels: 0 (REAL) or 1 (FAKE): int, [N].
         logits: log-odds of FAKE: float, [N].
+        unlike: whether an image is unlike those that the network learned from: bool, [N].
         clusters: the name of the cluster of each image: str, [N].
     """
     p_fake = probabilities(logits, fitted.temperature).astype(np.float64)
@@ -105,16 +112,53 @@ def measure_set(
             metrics[f"accuracy_{label.lower()}"] = right[labels == number].mean()
     if labels.min() != labels.max():
         metrics["roc_auc"] = roc_auc_score(labels, logits)
-    return _numbers(clusters) | {name: round(float(value), 6) for name, value in metrics.items()}
+    return (
+        _numbers(clusters)
+        | {name: round(float(value), 6) for name, value in metrics.items()}
+        | measure_answers(labels, logits, unlike, clusters, fitted)
+    )
+
+
+def measure_answers(
+    labels: np.ndarray,
+    logits: np.ndarray,
+    unlike: np.ndarray,
+    clusters: np.ndarray,
+    fitted: Decision,
+) -> dict[str, float]:
+    """Return how often there is an answer, REAL or FAKE, and how right it is; see `measure_set`.
+
+    `answered` and `unlike` are shares of all images, `accuracy_answered` is over those that have an
+    answer. `coverage_...` is the share of a label's images whose label fits, answer or not: that is
+    what `error_rate` promises. What has no images is left out.
+    """
+    given = answers(logits, unlike, fitted.sets)
+    answered = given != UNSURE
+    right = given == np.take(LABELS, labels)
+    metrics = {"answered": answered.mean(), "unlike": unlike.mean()}
+    fits = fitting(logits, fitted.sets)
+    parts = {"accuracy_answered": (right, answered)} | {
+        f"coverage_{label.lower()}": (fits[:, number], labels == number)
+        for number, label in enumerate(LABELS)
+    }
+    for name, (found, chosen) in parts.items():
+        if chosen.any():
+            share = accuracy_interval(found[chosen], clusters[chosen])
+            metrics |= {name: share.mean, f"{name}_low": share.low, f"{name}_high": share.high}
+    return {name: round(float(metrics[name]), 6) for name in OF_ANSWERS if name in metrics}
 
 
 def measure_held_out(
-    labels: np.ndarray, logits: np.ndarray, clusters: np.ndarray, fitted: Calibration
+    labels: np.ndarray,
+    logits: np.ndarray,
+    unlike: np.ndarray,
+    clusters: np.ndarray,
+    fitted: Decision,
 ) -> dict[str, float]:
     """Return what `measure_set` says of the slices that are held out; {} where there are none."""
     if not len(labels):
         return {}
-    found = measure_set(labels, logits, clusters, fitted)
+    found = measure_set(labels, logits, unlike, clusters, fitted)
     return {f"held_out_{name}": found[name] for name in OF_HELD_OUT if name in found}
 
 
@@ -135,7 +179,7 @@ def measure_validation(labels: np.ndarray, logits: np.ndarray) -> dict[str, floa
 
 def of_own_test(clusters: np.ndarray, metrics: Mapping[str, float]) -> dict[str, float]:
     """Return of the `metrics` of the own test split what `measure_set` says of any set."""
-    return _numbers(clusters) | {name: metrics[name] for name in OF_ANY_SET}
+    return _numbers(clusters) | {name: metrics[name] for name in OF_ANY_SET if name in metrics}
 
 
 def _numbers(clusters: np.ndarray) -> dict[str, float]:

@@ -1,8 +1,8 @@
-"""What the blocks `evaluate` and `robustness` of params.yaml may be."""
+"""What the block `evaluate` of params.yaml may be."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from stages.common.params import Schema
 
@@ -17,6 +17,20 @@ THREADS = Field(
     ge=1, le=1024, description="threads of an operation; another number gives other sums"
 )
 
+OF_ANSWERS = (
+    "answered",
+    "accuracy_answered",
+    "accuracy_answered_low",
+    "accuracy_answered_high",
+    "coverage_real",
+    "coverage_real_low",
+    "coverage_real_high",
+    "coverage_fake",
+    "coverage_fake_low",
+    "coverage_fake_high",
+    "unlike",
+)
+"""What is measured of answers that may be UNSURE."""
 OF_ANY_SET = (
     "accuracy",
     "accuracy_low",
@@ -25,6 +39,7 @@ OF_ANY_SET = (
     "accuracy_real",
     "accuracy_fake",
     "roc_auc",
+    *OF_ANSWERS,
 )
 """The metrics of the own test split and of external sets alike."""
 OF_HELD_OUT = (
@@ -34,6 +49,9 @@ OF_HELD_OUT = (
     "accuracy_real",
     "accuracy_fake",
     "roc_auc",
+    "answered",
+    "accuracy_answered",
+    "unlike",
     "images",
     "observations",
 )
@@ -72,32 +90,12 @@ METRICS = (
 class EvaluateParams(Schema):
     """The block `evaluate` of params.yaml: how networks predict."""
 
-    batch_size: int = Field(ge=1, description="images a step")
+    batch_size: int = Field(ge=1, description="views a step")
+    error_rate: float = Field(
+        gt=0,
+        lt=0.5,
+        description="share of the images of each label whose label an answer may leave out; the "
+        "less, the more often it is UNSURE",
+    )
     instruction_set: InstructionSet | None = INSTRUCTION_SET
     threads: int = THREADS
-
-
-class RobustnessParams(Schema):
-    """The block `robustness` of params.yaml: the levels of each perturbation, [] for none."""
-
-    jpeg_quality: list[Annotated[int, Field(ge=1, le=100)]] = Field(
-        description="quality of the JPEG file that the image is saved in, 1..100"
-    )
-    blur_sigma: list[Annotated[float, Field(gt=0, le=100)]] = Field(
-        description="standard deviation of the Gaussian blur, in pixels"
-    )
-    noise_sigma: list[Annotated[float, Field(gt=0, le=255)]] = Field(
-        description="standard deviation of the Gaussian noise, of 255"
-    )
-    downscale_to: list[Annotated[int, Field(ge=1, le=1024)]] = Field(
-        description="shorter side that the image is scaled to and back from, in pixels"
-    )
-    seed: int = Field(ge=0, lt=2**32, description="seed of the noise")
-
-    @field_validator("jpeg_quality", "blur_sigma", "noise_sigma", "downscale_to")
-    @classmethod
-    def _once(cls, levels: list[float]) -> list[float]:
-        for place, level in enumerate(levels):
-            if level in levels[:place]:
-                raise ValueError(f"{level} is there twice")
-        return levels

@@ -1,0 +1,36 @@
+"""models/<variant>.json: how a network's log-odds become probabilities, verdicts and answers."""
+
+import json
+from pathlib import Path
+
+from pydantic import Field
+
+from stages.common.command import InputError
+from stages.common.params import validate
+from stages.evaluate.calibration import Calibration
+from stages.evaluate.conformal import ConformalSets
+
+
+class Decision(Calibration):
+    """All that is fitted on validation, and travels with a network."""
+
+    error_rate: float = Field(description="share of each label that the sets may leave out")
+    sets: ConformalSets = Field(description="from which log-odds on REAL and FAKE fit")
+
+
+def write(decision: Decision, path: Path) -> None:
+    """Write `decision` to the JSON file `path`, digit for digit."""
+    path.write_text(json.dumps(decision.model_dump(), indent=2) + "\n")
+
+
+def read_decision(path: Path) -> Decision:
+    """Return what `write` wrote to `path`.
+
+    Raises:
+        InputError: the file is missing or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}; run `dvc repro evaluate`") from None
+    return validate(Decision, content, str(path))
