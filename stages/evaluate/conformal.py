@@ -33,22 +33,27 @@ class ConformalSets(Schema):
 def fit(logits: np.ndarray, labels: np.ndarray, error_rate: float) -> ConformalSets:
     """Return the bounds that leave out the true label of at most `error_rate` of images.
 
-    Of n validation images of a label, the k that are most like it fit, k being
-    (n + 1)(1 - error_rate), rounded up; images with equal log-odds fit together. With fewer than
-    1 / error_rate - 1 images of a label (9 for 0.1), nothing can be left out: it fits every image.
+    A label fits as far as `bound` of its validation images; images with equal log-odds fit
+    together. With fewer than 1 / error_rate - 1 images of a label (9 for 0.1), nothing can be left
+    out: it fits every image.
 
     Args:
         logits: log-odds of FAKE, on any scale that grows with them: float, [N], finite.
         labels: 0 (REAL) or 1 (FAKE), [N].
         error_rate: above 0, below 1.
     """
-    of_real = _bound(logits[labels == 0], error_rate)
-    of_fake = _bound(-logits[labels == 1], error_rate)
+    of_real = bound(logits[labels == 0], error_rate)
+    of_fake = bound(-logits[labels == 1], error_rate)
     return ConformalSets(real_up_to=of_real, fake_from=None if of_fake is None else -of_fake)
 
 
-def _bound(unlikeness: np.ndarray, error_rate: float) -> float | None:
-    # Rounded, since 1 - 0.9 is not 0.1 and one more image would fit.
+def bound(unlikeness: np.ndarray, error_rate: float) -> float | None:
+    """Return what the next of such numbers exceeds with a probability of at most `error_rate`.
+
+    It is the k-th smallest of the n, k being (n + 1)(1 - error_rate), rounded up; None where that
+    is more than n.
+    """
+    # Rounded first, since (9 + 1)(1 - 0.1) could come out above 9.
     rank = math.ceil(round((len(unlikeness) + 1) * (1 - error_rate), 9))
     return float(np.sort(unlikeness)[rank - 1]) if rank <= len(unlikeness) else None
 
@@ -60,12 +65,11 @@ def fitting(logits: np.ndarray, sets: ConformalSets) -> np.ndarray:
     return np.stack([real, fake], axis=1)
 
 
-def answers(logits: np.ndarray, unlike: np.ndarray, sets: ConformalSets) -> np.ndarray:
+def answers(logits: np.ndarray, sets: ConformalSets) -> np.ndarray:
     """Return the one label that fits, or UNSURE where both or none do: texts, [N].
 
     Args:
         logits: log-odds of FAKE, as `fit` was given: float, [N].
-        unlike: whether an image is so unlike those of validation that no label fits: bool, [N].
     """
-    fits = fitting(logits, sets) & ~unlike[:, np.newaxis]
+    fits = fitting(logits, sets)
     return np.where(fits.sum(1) == 1, np.take(LABELS, fits.argmax(1)), UNSURE)
