@@ -53,7 +53,7 @@ def bound(unlikeness: np.ndarray, error_rate: float) -> float | None:
     It is the k-th smallest of the n, k being (n + 1)(1 - error_rate), rounded up; None where that
     is more than n.
     """
-    # Rounded first, since (9 + 1)(1 - 0.1) could come out above 9.
+    # Rounded first, since 150 * (1 - 0.18) comes out above 123.
     rank = math.ceil(round((len(unlikeness) + 1) * (1 - error_rate), 9))
     return float(np.sort(unlikeness)[rank - 1]) if rank <= len(unlikeness) else None
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from crepes import ConformalClassifier
 
-from stages.evaluate.conformal import ConformalSets, answers, fit, fitting
+from stages.evaluate.conformal import ConformalSets, answers, bound, fit, fitting
 
 REAL, FAKE = 0, 1
 
@@ -44,6 +44,13 @@ def test_bounds_by_hand() -> None:
     assert sets == ConformalSets(real_up_to=-2, fake_from=2)
     found = answers(np.array([-9, -2, -1.9, 0, 1.9, 2, 9]), sets)
     assert found.tolist() == ["REAL", "REAL", "UNSURE", "UNSURE", "UNSURE", "FAKE", "FAKE"]
+
+
+def test_a_bound_by_hand_even_where_floats_would_ask_for_one_image_more() -> None:
+    assert bound(np.arange(1.0, 10), 0.5) == 5
+    # 150 * 0.82 is 123, but a little more in floats.
+    assert bound(np.arange(1.0, 150), 0.18) == 123
+    assert bound(np.arange(1.0, 9), 0.1) is None
 
 
 def test_unsure_where_both_fit() -> None:

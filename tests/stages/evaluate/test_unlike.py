@@ -111,7 +111,7 @@ def smooth(random: np.random.Generator, number: int) -> np.ndarray:
 def test_a_share_of_error_rate_is_unlike_by_simulation() -> None:
     random = np.random.default_rng(0)
     shares = []
-    for _ in range(100):
+    for _ in range(50):
         reference = fit(smooth(random, 60), smooth(random, 59), 0.2)
         shares.append((distances(smooth(random, 60), reference) > 1).mean())
     margin = 3 * np.std(shares) / np.sqrt(len(shares))
