@@ -67,6 +67,15 @@ def _mapped(images: np.ndarray) -> mmap.mmap | None:
     return base if isinstance(base, mmap.mmap) else None
 
 
+def first_view(images: np.ndarray) -> np.ndarray:
+    """Return the first view of each of `images`, all of it if there is one: [N, height, width, 3].
+
+    Args:
+        images: [N, height, width, 3] or [N, V, height, width, 3].
+    """
+    return images if images.ndim == 4 else images[:, 0]
+
+
 def expect_random_reads(images: np.ndarray) -> None:
     """Let the system read no more of a mapped file than is asked for: what follows is not next.
 

@@ -1,7 +1,8 @@
 """evaluate: calibrate one variant's network on validation, then measure it on the test split.
 
 In:  models/<variant>.h5, data/processed, data/perturbed, data/manifest.csv.
-Out: models/<variant>.json: its temperature and threshold, and from where on it answers;
+Out: models/<variant>.json: its temperature and threshold, from where on it answers, and what images
+     are compared with, to tell those that are unlike all training images;
      metrics/<variant>.json: of validation as trained, of the test images as they are, and of the
      slices that are held out;
      data/predictions/<variant>.csv: of the test images;
@@ -30,6 +31,7 @@ from stages.common.arrays import (
     PERTURBED,
     PROCESSED,
     Split,
+    first_view,
     load_folder,
     load_split,
     read,
@@ -38,7 +40,7 @@ from stages.common.command import InputError, command_line, run
 from stages.common.files import naming, replacing
 from stages.common.manifest import HELD_OUT, LABELS, MANIFEST, TEXTS, observations, read_used
 from stages.common.params import read_block
-from stages.evaluate import calibration, conformal, decision
+from stages.evaluate import calibration, conformal, decision, unlike
 from stages.evaluate.calibrated_model import EvaluateModel
 from stages.evaluate.classifier import Classifier
 from stages.evaluate.gallery import choose, write_gallery
@@ -56,6 +58,11 @@ from stages.evaluate.slices import by_slice
 from stages.networks.runtime import set_up
 
 SETS = Path("metrics/sets")
+SAID = (
+    "validation_accuracy", "accuracy", "held_out_accuracy", "roc_auc", "accuracy_perturbed",
+    "answered", "accuracy_answered",
+)  # fmt: skip
+"""What is printed of all metrics."""
 
 
 def main() -> None:
@@ -97,6 +104,9 @@ def measure_own(classifier: Classifier, variant: str, error_rate: float) -> None
         **calibration.fit(logits, validation.labels).model_dump(),
         error_rate=error_rate,
         sets=conformal.fit(logits, validation.labels, error_rate),
+        reference=unlike.fit(
+            first_view(load_split("train").images), first_view(validation.images), error_rate
+        ),
     )
     model = EvaluateModel(classifier, fitted)
     columns = ["path", "label", "slice", "cluster"]
@@ -160,8 +170,7 @@ def measure_own(classifier: Classifier, variant: str, error_rate: float) -> None
             slices.to_csv(slices_file, index=False, lineterminator="\n")
         with naming(gallery_path):
             write_gallery(folder, examples, shown, heat)
-    say(variant, metrics)
-    say(variant, robustness)
+    say(variant, metrics | robustness)
 
 
 def said(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -187,7 +196,8 @@ def write_json(metrics: dict[str, float], path: Path) -> None:
 
 
 def say(variant: str, metrics: dict[str, float]) -> None:
-    print(f"{variant}: " + ", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
+    said = [f"{name} {metrics[name]:.3f}" for name in SAID if name in metrics]
+    print(f"{variant}: {', '.join(said)}")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from stages.common.arrays import WHOLE
+from stages.common.arrays import WHOLE, first_view
 from stages.common.manifest import LABELS
 from stages.evaluate.calibration import probabilities
 from stages.evaluate.classifier import Classifier
 from stages.evaluate.conformal import answers
 from stages.evaluate.decision import Decision
 from stages.evaluate.grad_cam import heat_maps
+from stages.evaluate.unlike import distances
 
 
 class EvaluateModel:
@@ -30,7 +31,7 @@ class EvaluateModel:
         logits = self.classifier.logits(images, views)
         p_fake = probabilities(logits, self.decision.temperature)
         verdicts = np.where(p_fake >= self.decision.threshold, "FAKE", "REAL")
-        unlike = np.zeros(len(images), bool)
+        unlike = distances(first_view(images), self.decision.reference) > 1
         return pd.DataFrame(
             {
                 "logit": logits,

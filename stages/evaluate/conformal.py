@@ -65,11 +65,12 @@ def fitting(logits: np.ndarray, sets: ConformalSets) -> np.ndarray:
     return np.stack([real, fake], axis=1)
 
 
-def answers(logits: np.ndarray, sets: ConformalSets) -> np.ndarray:
+def answers(logits: np.ndarray, unlike: np.ndarray, sets: ConformalSets) -> np.ndarray:
     """Return the one label that fits, or UNSURE where both or none do: texts, [N].
 
     Args:
         logits: log-odds of FAKE, as `fit` was given: float, [N].
+        unlike: whether an image is so unlike those of training that no label fits: bool, [N].
     """
-    fits = fitting(logits, sets)
+    fits = fitting(logits, sets) & ~unlike[:, np.newaxis]
     return np.where(fits.sum(1) == 1, np.take(LABELS, fits.argmax(1)), UNSURE)

@@ -9,6 +9,7 @@ from stages.common.command import InputError
 from stages.common.params import validate
 from stages.evaluate.calibration import Calibration
 from stages.evaluate.conformal import ConformalSets
+from stages.evaluate.unlike import Reference
 
 
 class Decision(Calibration):
@@ -16,11 +17,12 @@ class Decision(Calibration):
 
     error_rate: float = Field(description="share of each label that the sets may leave out")
     sets: ConformalSets = Field(description="from which log-odds on REAL and FAKE fit")
+    reference: Reference = Field(description="what images are compared with, to tell unlike ones")
 
 
 def write(decision: Decision, path: Path) -> None:
     """Write `decision` to the JSON file `path`, digit for digit."""
-    path.write_text(json.dumps(decision.model_dump(), indent=2) + "\n")
+    path.write_text(json.dumps(decision.model_dump()) + "\n")
 
 
 def read_decision(path: Path) -> Decision:

@@ -44,10 +44,14 @@ def heat_maps(
 
 def _last_maps(network: keras.Model) -> keras.KerasTensor:
     """Return the last feature maps of `network` that still have the resolution of a convolution."""
-    maps = []
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.GlobalAveragePooling2D):
-            maps.append(layer.input)  # what a backbone puts out belongs to its own network
-        elif not isinstance(layer, keras.layers.MaxPooling2D | keras.Model):
-            maps.append(layer.output)
-    return [output for output in maps if len(output.shape) == 4][-1]
+    if any(isinstance(layer, keras.Model) for layer in network.layers):
+        # The maps of a backbone belong to its own network; this one has what goes on from there.
+        pools = keras.layers.GlobalAveragePooling2D
+        maps = [layer.input for layer in network.layers if isinstance(layer, pools)]
+    else:
+        maps = [
+            layer.output
+            for layer in network.layers
+            if len(layer.output.shape) == 4 and not isinstance(layer, keras.layers.MaxPooling2D)
+        ]
+    return maps[-1]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stages.common.arrays import load_folder, read
+from stages.common.arrays import first_view, load_folder, read
 from stages.images.features import BANDS, colour_and_texture
 from stages.images.short_cuts import drawn, short_cuts
 from stages.preprocess.schema import PreprocessParams
@@ -72,9 +72,7 @@ def what_is_left(folders: Mapping[str, Path], used: pd.DataFrame, seed: int) -> 
         arrays = load_folder(folders[split], "preprocess").images
         for start in range(0, len(rows), AT_A_TIME):
             places = rows["place"].to_numpy()[start : start + AT_A_TIME]
-            found.append(
-                colour_and_texture(read(arrays, places if arrays.ndim == 4 else (places, 0)))
-            )
+            found.append(colour_and_texture(read(first_view(arrays), places)))
     numbers = np.concatenate(found)
     tried = {"mean colour": numbers[:, :3], "spectrum": numbers[:, -BANDS:]}
     return short_cuts(tried, images, seed)

@@ -23,7 +23,7 @@ from stages.networks.config import NetworkConfig
 from stages.networks.runtime import tf
 
 CHECKPOINTS = Path("checkpoints")
-LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "pillow")
+LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pillow")
 AT_A_TIME = 4096
 """Images that are read at a time."""
 
@@ -44,7 +44,7 @@ def origin(config: NetworkConfig, *splits: Split) -> str:
     for file in sorted(files):
         digest.update(file.read_bytes())
     for split in splits:
-        digest.update(repr(split.images.shape).encode())
+        digest.update(repr((split.images.shape, split.views)).encode())
         for start in range(0, len(split.labels), AT_A_TIME):
             digest.update(read(split.images, slice(start, start + AT_A_TIME)).data)
         digest.update(split.labels.tobytes())

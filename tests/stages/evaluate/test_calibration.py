@@ -1,8 +1,5 @@
 """calibration: scikit-learn's own temperature scaling finds the same; thresholds by hand."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -10,14 +7,10 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 
-from stages.common.command import InputError
 from stages.evaluate.calibration import (
-    Calibration,
     fit,
     log_loss,
     probabilities,
-    read_calibration,
-    write,
 )
 
 
@@ -103,33 +96,3 @@ def test_validation_without_a_mistake_or_with_nothing_else_stays_in_bounds(
         assert found.temperature == pytest.approx(0.05, rel=1e-3)
     if sign == -1:
         assert found.temperature == pytest.approx(20, rel=1e-3)
-
-
-def test_a_calibration_comes_back_digit_for_digit(tmp_path: Path) -> None:
-    calibration = Calibration(temperature=0.1 + 0.2, threshold=float(np.float32(0.1)))
-    write(calibration, tmp_path / "model.json")
-    assert read_calibration(tmp_path / "model.json") == calibration
-    content = json.loads((tmp_path / "model.json").read_text())
-    assert content == {"temperature": 0.30000000000000004, "threshold": 0.10000000149011612}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (None, r"model\.json: cannot be read: .*; run `dvc repro evaluate`"),
-        ("hello", r"model\.json: cannot be read: .*; run `dvc repro evaluate`"),
-        ("[]", r"model\.json: must be keys and values, found \[\]"),
-        ('{"temperature": 1.0}', r"model\.json\.threshold: missing"),
-        ('{"temperature": 0.0, "threshold": 0.5}', r"temperature: must be greater than 0, found 0"),
-        ('{"temperature": NaN, "threshold": 0.5}', r"temperature: must be .*, found nan"),
-        ('{"temperature": 1.0, "threshold": 2.0}', r"threshold: must be less than .*, found 2\.0"),
-    ],
-)
-def test_a_damaged_calibration_is_refused_in_one_sentence(
-    tmp_path: Path, text: str | None, message: str
-) -> None:
-    if text is not None:
-        (tmp_path / "model.json").write_text(text)
-    with pytest.raises(InputError, match=message) as refused:
-        read_calibration(tmp_path / "model.json")
-    assert "\n" not in str(refused.value)

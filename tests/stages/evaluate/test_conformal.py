@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from crepes import ConformalClassifier
 
-from stages.evaluate.conformal import ConformalSets, answers, bound, fit, fitting
+from stages.evaluate import conformal
+from stages.evaluate.conformal import ConformalSets, bound, fit, fitting
 
 REAL, FAKE = 0, 1
+
+
+def answers(logits: np.ndarray, sets: ConformalSets) -> np.ndarray:
+    """Return the answers on images that are like those of training."""
+    return conformal.answers(logits, np.zeros(len(logits), bool), sets)
 
 
 def drawn(random: np.random.Generator, real: int, fake: int) -> tuple[np.ndarray, np.ndarray]:
@@ -110,3 +116,9 @@ def test_the_true_label_fits_as_often_as_promised(real: int, fake: int) -> None:
     assert (mean + margin >= 1 - error_rate).all()
     # Not by making the sets larger than they must be: Lei et al., 2018, at most 1 / (n + 1) more.
     assert (mean - margin <= 1 - error_rate + 1 / (np.array([real, fake]) + 1)).all()
+
+
+def test_an_unlike_image_has_no_answer() -> None:
+    sets = ConformalSets(real_up_to=-1, fake_from=1)
+    found = conformal.answers(np.array([-9, -9, 9, 9]), np.array([False, True] * 2), sets)
+    assert found.tolist() == ["REAL", "UNSURE", "FAKE", "UNSURE"]

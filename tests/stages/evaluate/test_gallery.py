@@ -10,7 +10,7 @@ from stages.evaluate.gallery import choose, overlay, read_gallery, write_gallery
 
 
 def predictions(*rows: tuple[str, str, float]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=["label", "verdict", "logit"])
+    table = pd.DataFrame(rows, columns=["label", "answer", "logit"])
     return table.assign(path=[f"{number}.png" for number in range(len(rows))])
 
 
@@ -20,15 +20,14 @@ def test_each_kind_shows_its_surest_first_and_four_at_most() -> None:
     fake = [("FAKE", "FAKE", logit) for logit in (1.0, 5.0, 2.0, 4.0, 3.0)]
     wrong = [("FAKE", "REAL", -0.1), ("REAL", "FAKE", 2.0), ("FAKE", "REAL", -0.2)]
     found = choose(predictions(*real, *fake, *wrong))
-    assert list(found.columns) == ["kind", "label", "verdict", "logit", "path"]
+    assert list(found.columns) == ["kind", "label", "answer", "logit", "path"]
     kinds = ["true REAL"] * 4 + ["true FAKE"] * 4 + ["false REAL"] * 2 + ["false FAKE"]
     assert list(found["kind"]) == kinds
     assert list(found.index) == [1, 3, 4, 2, 7, 9, 10, 8, 13, 11, 12]
     assert list(found["path"]) == [f"{row}.png" for row in found.index]
 
 
-def test_verdicts_decide_and_not_the_sign_of_the_log_odds() -> None:
-    # The threshold was at a log-odds of -2.
+def test_answers_decide_and_not_the_sign_of_the_log_odds() -> None:
     found = choose(predictions(("REAL", "FAKE", -1.0), ("FAKE", "FAKE", -1.5)))
     assert list(found["kind"]) == ["true FAKE", "false FAKE"]
 
@@ -43,6 +42,13 @@ def test_equally_sure_ones_come_in_the_order_of_the_data_set() -> None:
 def test_a_network_without_mistakes_has_a_gallery_too() -> None:
     found = choose(predictions(("REAL", "REAL", -1.0), ("FAKE", "FAKE", 1.0)))
     assert list(found["kind"]) == ["true REAL", "true FAKE"]
+
+
+def test_unsure_ones_lean_most_to_the_wrong_label_first() -> None:
+    rows = [(label, "UNSURE", logit) for label in ("REAL", "FAKE") for logit in (-1.0, 2.0, 0.0)]
+    found = choose(predictions(*rows))
+    assert list(found["kind"]) == ["unsure REAL"] * 3 + ["unsure FAKE"] * 3
+    assert list(found["logit"]) == [2.0, 0.0, -1.0, -1.0, 0.0, 2.0]
 
 
 def test_an_overlay_goes_from_the_image_to_bright_yellow() -> None:
@@ -77,8 +83,8 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     found = read_gallery(tmp_path / "gallery")
     files = ["00-heat.png", "00-image.png", "01-heat.png", "01-image.png", "examples.csv"]
     assert sorted(file.name for file in (tmp_path / "gallery").iterdir()) == files
-    assert list(found.columns) == ["kind", "label", "verdict", "logit", "path", "image", "heat"]
-    same = ["kind", "label", "verdict", "path"]
+    assert list(found.columns) == ["kind", "label", "answer", "logit", "path", "image", "heat"]
+    same = ["kind", "label", "answer", "path"]
     assert found[same].to_numpy().tolist() == examples[same].to_numpy().tolist()
     np.testing.assert_array_equal(
         found["logit"].astype(np.float32), np.array([-1 / 3, 0.1], np.float32)

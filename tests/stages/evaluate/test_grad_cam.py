@@ -55,7 +55,7 @@ def test_behind_global_average_pooling_grad_cam_is_cam(label: int) -> None:
     ]
     assert maps.shape[1:3] == (15, 15)
 
-    found = heat_maps(of, images, np.full(5, label))
+    found = heat_maps(of, images, "whole", np.full(5, label))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, normalised(np.stack(larger)), atol=1e-4)
     np.testing.assert_array_equal(found.max(axis=(1, 2)), 1)
@@ -77,7 +77,7 @@ def test_behind_dense_layers_weights_are_mean_gradients(label: int) -> None:
     step = 1e-6 * np.eye(3)
     weights = np.stack([(score(maps + s) - score(maps - s)) / 2e-6 for s in step], axis=-1)
     expected = normalised(np.einsum("nhwk,nk->nhw", maps, weights))
-    found = heat_maps(of, images, np.full(3, label))
+    found = heat_maps(of, images, "whole", np.full(3, label))
     np.testing.assert_allclose(found, expected, atol=1e-3)
     assert found.max() > 0
 
@@ -86,9 +86,9 @@ def test_each_image_has_its_own_label_and_scale() -> None:
     of = network(conv_layers=[{"filters": 6}], head="global_average", dense_units=0)
     images = random_split(4).images
     images[1] //= 16
-    mixed = heat_maps(of, images, np.array([0, 1, 1, 0]))
+    mixed = heat_maps(of, images, "whole", np.array([0, 1, 1, 0]))
     for label in (0, 1):
-        alone = heat_maps(of, images, np.full(4, label))
+        alone = heat_maps(of, images, "whole", np.full(4, label))
         same = [np.allclose(one, other, atol=1e-5) for one, other in zip(mixed, alone, strict=True)]
         assert same == [label == 0, label == 1, label == 1, label == 0]
 
@@ -99,7 +99,7 @@ def test_where_nothing_speaks_for_the_label_all_is_zero() -> None:
     of.set_weights([kernel, bias, np.abs(last) * [-1, 1], last_bias])
     images = random_split(2).images
     # Maps are positive behind a ReLU, and each of them speaks against REAL.
-    against, for_it = heat_maps(of, images, np.array([0, 1]))
+    against, for_it = heat_maps(of, images, "whole", np.array([0, 1]))
     np.testing.assert_array_equal(against, 0)
     assert for_it.max() == 1
 
@@ -110,3 +110,18 @@ def test_the_maps_are_the_last_ones_before_any_pooling(head: str) -> None:
     of = network(conv_layers=layers, head=head, dense_units=4)
     assert _last_maps(of) is of.get_layer("activation_2").output
     assert _last_maps(of).shape == (None, 13, 13, 3)
+
+
+@pytest.mark.parametrize("kind", ["whole", "crop"])
+def test_heat_lies_where_a_network_of_smaller_size_looked(kind: str) -> None:
+    """It scales whole images to 16x16, and cuts 16x16 from the middle of crops of 32x32."""
+    of = network(
+        conv_layers=[{"filters": 4, "padding": "same"}], views="both", input_size=[16, 16],
+        head="global_average", dense_units=0,
+    )  # fmt: skip
+    found = heat_maps(of, random_split(4).images, kind, np.array([0, 1, 0, 1]))
+    assert found.shape == (4, 32, 32)
+    assert found.max() == 1
+    around = found.copy()
+    around[:, 8:24, 8:24] = 0
+    assert (around.max() == 0) == (kind == "crop")

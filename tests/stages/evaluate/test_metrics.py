@@ -10,11 +10,14 @@ import pytest
 from stages.common.arrays import Split
 from stages.common.command import InputError
 from stages.common.manifest import COLUMNS
+from stages.evaluate import conformal, unlike
 from stages.evaluate.calibrated_model import EvaluateModel
-from stages.evaluate.calibration import Calibration, fit, read_calibration
+from stages.evaluate.calibration import Calibration, fit
 from stages.evaluate.classifier import Classifier
+from stages.evaluate.decision import Decision, read_decision
 from stages.evaluate.metrics import (
     measure,
+    measure_answers,
     measure_held_out,
     measure_set,
     measure_validation,
@@ -26,6 +29,7 @@ from stages.networks.runtime import keras
 from stages.train.model import CNNModel
 from tests.helpers import REPOSITORY, edit_params, run_stage
 from tests.stages.evaluate.test_classifier import SMALL, saved
+from tests.stages.evaluate.test_decision import decision
 from tests.stages.train.test_model import config, random_split
 
 AS_TRAINED = Calibration(temperature=1.0, threshold=0.5)
@@ -169,7 +173,13 @@ def grey(*values: int) -> np.ndarray:
 
 def calibrated_on(validation: Split, classifier: Classifier) -> EvaluateModel:
     logits = classifier.logits(validation.images)
-    return EvaluateModel(classifier, fit(logits, validation.labels))
+    fitted = Decision(
+        **fit(logits, validation.labels).model_dump(),
+        error_rate=0.1,
+        sets=conformal.fit(logits, validation.labels, 0.1),
+        reference=unlike.fit(validation.images, validation.images, 0.1),
+    )
+    return EvaluateModel(classifier, fitted)
 
 
 def write_split(folder: Path, split: Split) -> None:
@@ -189,7 +199,7 @@ def test_verdicts_go_by_what_was_fitted_on_validation(by_brightness: Path) -> No
     model = calibrated_on(validation, Classifier(by_brightness, 4))
     found = model.predict(grey(104, 109, 110, 111))
     np.testing.assert_allclose(found["logit"], [4, 9, 10, 11], atol=1e-4)
-    temperature = model.calibration.temperature
+    temperature = model.decision.temperature
     expected = 1 / (1 + np.exp(-np.array([4, 9, 10, 11]) / temperature))
     np.testing.assert_allclose(found["p_fake"], expected, rtol=1e-4)
     assert temperature > 1, "log-odds of 30 for a REAL are too sure"
@@ -201,7 +211,9 @@ def test_an_explanation_is_of_the_verdict(by_brightness: Path) -> None:
     model = calibrated_on(validation, Classifier(by_brightness, 4))
     image = np.zeros((8, 8, 3), np.uint8)
     image[2:4] = 240
-    heat = model.explain(np.stack([image, image]), pd.Series(["FAKE", "REAL"], index=[7, 3]))
+    images = np.stack([image, image])
+    shown, heat = model.explain(images, pd.Series(["FAKE", "REAL"], index=[7, 3]))
+    np.testing.assert_array_equal(shown, images)
     # Light speaks for FAKE, and nothing for REAL.
     np.testing.assert_allclose(heat[0], image[..., 0] / 240, atol=1e-6)
     np.testing.assert_array_equal(heat[1], 0)
@@ -211,6 +223,7 @@ def test_an_explanation_is_of_the_verdict(by_brightness: Path) -> None:
 def project(by_brightness: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with the network by_brightness as `base`, and images that it knows."""
     splits = {
+        "train": Split(np.repeat(grey(80, 90, 118, 112, 125), 8, 0), np.zeros(40, np.uint8)),
         # From 115 on images are FAKE, but for the one of 130.
         "validation": Split(grey(90, 100, 130, 115, 120), np.array([0, 0, 0, 1, 1], np.uint8)),
         "test": Split(grey(80, 118, 112, 125), np.array([0, 0, 1, 1], np.uint8)),
@@ -218,6 +231,11 @@ def project(by_brightness: Path, workspace: Path, monkeypatch: pytest.MonkeyPatc
     }
     for name, split in splits.items():
         write_split(workspace / "data/processed" / name, split)
+    test = splits["test"]
+    changed = np.stack([test.images, grey(130, 118, 112, 125)], axis=1)
+    perturbed = workspace / "data/perturbed"
+    write_split(perturbed, Split(changed, test.labels))
+    (perturbed / "perturbations.csv").write_text("kind,level\nnone,0\nnoise,8\n")
     rows = [
         [f"{number}.png", "test", label, "", "", "7" if status == "used" else "", 8, 8, "0", status]
         for number, (label, status) in enumerate(
@@ -226,6 +244,7 @@ def project(by_brightness: Path, workspace: Path, monkeypatch: pytest.MonkeyPatc
     ]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(workspace / "data/manifest.csv", index=False)
     (workspace / "params.yaml").write_text((REPOSITORY / "params.yaml").read_text())
+    edit_params(workspace, {"evaluate.error_rate": 0.4})  # three REAL and two FAKE tell no more
     (workspace / "models").mkdir()
     by_brightness.rename(workspace / "models/base.h5")
     return workspace
@@ -235,7 +254,7 @@ def test_what_is_written_fits_together(project: Path) -> None:
     run_stage("evaluate", "base")
     predictions = pd.read_csv("data/predictions/base.csv", keep_default_na=False)
     assert list(predictions.columns) == [
-        "path", "label", "slice", "cluster", "logit", "p_fake", "verdict",
+        "path", "label", "slice", "cluster", "logit", "p_fake", "verdict", "unlike", "answer",
     ]  # fmt: skip
     assert list(predictions["path"]) == ["0.png", "2.png", "3.png", "4.png"], "the ones used"
     np.testing.assert_allclose(predictions["logit"], [-20, 18, 12, 25], atol=1e-4)
@@ -245,11 +264,16 @@ def test_what_is_written_fits_together(project: Path) -> None:
     # All are of one cluster, of which nothing is known but that.
     assert (metrics["accuracy_low"], metrics["accuracy_high"]) == (0, 1)
     assert metrics["accuracy_at_threshold"] == 0.5
-    fitted = read_calibration(Path("models/base.json"))
+    # REAL fits up to the highest of three, 30, and FAKE from the lowest of two on, 15.
+    assert list(predictions["answer"]) == ["REAL", "UNSURE", "REAL", "UNSURE"]
+    assert not predictions["unlike"].any()
+    assert (metrics["answered"], metrics["accuracy_answered"]) == (0.5, 0.5)
+    assert (metrics["coverage_real"], metrics["coverage_fake"]) == (1.0, 0.5)
+    fitted = read_decision(Path("models/base.json"))
     p_fake = predictions["p_fake"].to_numpy(np.float32)
     assert list(p_fake >= fitted.threshold) == [False, True, False, True]
     examples = pd.read_csv("plots/gallery/base/examples.csv")
-    assert list(examples["path"]) == ["0.png", "4.png", "3.png", "2.png"]
+    assert list(examples["path"]) == ["0.png", "3.png", "2.png", "4.png"]
     assert len(list(Path("plots/gallery/base").glob("*.png"))) == 8
 
 
@@ -305,7 +329,10 @@ def test_what_is_held_out_is_measured_with_the_calibration_of_validation(project
     assert found["accuracy_low"] < 0.6 < found["accuracy_high"]
     assert Path("models/base.json").read_bytes() == before[0]
     own = {name: value for name, value in metrics.items() if not name.startswith("held_out")}
-    assert {**own, "accuracy_low": 0, "accuracy_high": 1} == before[1], "2.png left its cluster"
+    ends = {name for name in own if name.endswith(("_low", "_high"))}
+    assert {n: v for n, v in own.items() if n not in ends} == {
+        n: v for n, v in before[1].items() if n not in ends
+    }, "2.png left its cluster"
 
 
 def test_each_slice_has_a_row(project: Path) -> None:
@@ -327,28 +354,26 @@ def test_each_slice_has_a_row(project: Path) -> None:
 
 def test_of_one_label_that_is_held_out_is_no_more_than_it_tells() -> None:
     labels, logits = np.array([1, 1, 1]), np.array([1.0, 2.0, -1.0])
-    found = measure_held_out(labels, logits, alone(3), AS_TRAINED)
-    expected = ["accuracy", "accuracy_low", "accuracy_high", "accuracy_fake", "images"]
-    assert list(found) == [f"held_out_{name}" for name in (*expected, "observations")]
+    like = np.zeros(3, bool)
+    found = measure_held_out(labels, logits, like, alone(3), decision())
+    expected = ["accuracy", "accuracy_low", "accuracy_high", "accuracy_fake", "answered", "unlike"]
+    assert list(found) == [f"held_out_{name}" for name in (*expected, "images", "observations")]
     assert found["held_out_accuracy"] == found["held_out_accuracy_fake"] == 0.666667
-    assert measure_held_out(labels[:0], logits[:0], alone(0), AS_TRAINED) == {}
+    assert measure_held_out(labels[:0], logits[:0], like[:0], alone(0), decision()) == {}
 
 
 def test_changed_images_are_measured_with_the_same_calibration(project: Path) -> None:
-    """Blur changes nothing about images of one colour, and there are no others."""
-    levels = {"jpeg_quality": [], "blur_sigma": [1.0], "noise_sigma": [], "downscale_to": [4, 8]}
-    edit_params(project, {f"robustness.{name}": value for name, value in levels.items()})
+    """Of 80, 118, 112 and 125, noise made the first one, a REAL, as bright as 130."""
     run_stage("evaluate", "base")
     rows = pd.read_csv("plots/robustness/base.csv")
-    assert rows["kind"].tolist() == ["none", "blur", "downscale"]
-    assert rows["accuracy"].tolist() == [0.75] * 3
-    assert rows["accuracy_at_threshold"].tolist() == [0.5] * 3
+    assert rows[["kind", "level"]].to_numpy().tolist() == [["none", 0], ["noise", 8]]
+    assert rows["accuracy"].tolist() == [0.75, 0.5]
+    assert rows["accuracy_at_threshold"].tolist() == [0.5, 0.25]
     assert json.loads(Path("metrics/robustness/base.json").read_text()) == {
         "accuracy_clean": 0.75,
-        "accuracy_perturbed": 0.75,
-        "accuracy_lost": 0.0,
-        "accuracy_blur": 0.75,
-        "accuracy_downscale": 0.75,
+        "accuracy_perturbed": 0.5,
+        "accuracy_lost": 0.25,
+        "accuracy_noise": 0.5,
     }
 
 
@@ -386,8 +411,12 @@ def test_an_external_set_needs_the_calibration(project: Path) -> None:
 
 
 def test_the_schema_knows_every_metric_that_is_written(project: Path) -> None:
-    edit_params(project, {"robustness.downscale_to": [4]})
-    hold_out(project, grey(90, 120), [0, 1], ["", ""])
+    table = project / "data/perturbed/perturbations.csv"
+    images = np.repeat(np.load(project / "data/perturbed/images.npy"), [2, 3], axis=1)
+    np.save(project / "data/perturbed/images.npy", images)
+    kinds = ["none", "JPEG", "blur", "noise", "downscale"]
+    table.write_text("kind,level\n" + "".join(f"{kind},1\n" for kind in kinds))
+    hold_out(project, grey(90, 118), [0, 1], ["", ""])
     run_stage("evaluate", "base")
     written = [Path("metrics/base.json"), Path("metrics/robustness/base.json")]
     names = [name for file in written for name in json.loads(file.read_text())]
@@ -397,11 +426,16 @@ def test_the_schema_knows_every_metric_that_is_written(project: Path) -> None:
 def test_the_own_test_split_has_the_numbers_of_any_set() -> None:
     random = np.random.default_rng(0)
     labels, logits = random.integers(0, 2, 40), random.normal(size=40)
-    fitted = Calibration(temperature=2.0, threshold=0.4)
+    fitted = decision(2.0, 0.4, real_up_to=0.1, fake_from=-0.2)
+    unlike_some = random.random(40) < 0.2
     clusters = np.array(["one", "two", *alone(38)])
     clusters[::7] = "one"
-    own = of_own_test(clusters, measure(labels, logits, clusters, fitted))
-    assert own == measure_set(labels, logits, clusters, fitted)
+    own = of_own_test(
+        clusters,
+        measure(labels, logits, clusters, fitted)
+        | measure_answers(labels, logits, unlike_some, clusters, fitted),
+    )
+    assert own == measure_set(labels, logits, unlike_some, clusters, fitted)
     assert (own["images"], own["observations"]) == (40, len(set(clusters)))
 
 
@@ -424,7 +458,25 @@ def test_a_trained_model_can_be_evaluated_and_explained(tmp_path: Path) -> None:
     split = random_split(12)
     model = calibrated_on(split, Classifier(tmp_path / "model.h5", 5))
     found = model.predict(split.images)
-    heat = model.explain(split.images, found["verdict"])
+    _, heat = model.explain(split.images, found["verdict"])
     assert heat.shape == (12, 32, 32)
     assert heat.min() >= 0
     assert heat.max() <= 1
+
+
+def test_answers_are_measured_by_hand() -> None:
+    """REAL fits up to 1, FAKE from -1 on: between them both do, and an unlike image fits none."""
+    labels = np.array([0, 0, 0, 0, 1, 1])
+    logits = np.array([-3.0, -2.0, 0.5, 4.0, 2.0, -1.5])
+    unlike_first = np.array([True, False, False, False, False, False])
+    fitted = decision(real_up_to=1, fake_from=-1)
+    found = measure_answers(labels, logits, unlike_first, alone(6), fitted)
+    # Answers: UNSURE, REAL, UNSURE, FAKE, FAKE, REAL, of which the second and the fifth are right.
+    assert (found["answered"], found["accuracy_answered"]) == (round(4 / 6, 6), 0.5)
+    assert found["unlike"] == round(1 / 6, 6)
+    # Three of four REAL are at most 1, whether or not they are unlike; one of two FAKE is above -1.
+    assert (found["coverage_real"], found["coverage_fake"]) == (0.75, 0.5)
+    assert found["coverage_real_low"] < 0.75 < found["coverage_real_high"]
+    nothing = measure_answers(labels, logits, np.ones(6, bool), alone(6), fitted)
+    assert nothing["answered"] == 0
+    assert "accuracy_answered" not in nothing

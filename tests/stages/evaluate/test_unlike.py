@@ -93,7 +93,7 @@ def test_few_images_of_the_demo_are_unlike() -> None:
         (lambda images: jpeg(images, 75), 0.9),
         (lambda images: blur(images, 1), 0.99),
         (lambda images: noise(images, 12, 1), 0.9),
-        (lambda images: downscale(images, 16), 0.99),
+        (lambda images: downscale(images, 0.5), 0.99),
         (lambda images: np.repeat(images[..., :1], 3, axis=3), 0.99),
     ],
     ids=["jpeg", "blur", "noise", "scaled", "grey"],

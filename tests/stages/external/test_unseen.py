@@ -62,7 +62,7 @@ def paths() -> list[str]:
 def test_arrays_are_the_images_in_the_order_of_label_and_path(prepare: Prepare) -> None:
     red, grey = png(np.full((4, 4, 3), (255, 0, 0), np.uint8)), png(np.full((32, 32, 3), 7, "u1"))
     files = {"b/real/2.png": flat(2), "b/fake/9.png": red, "a/real/x.png": grey}
-    images, labels = prepare(files, **{"preprocess.image_size": [16, 8]})
+    images, labels, _ = prepare(files, **{"preprocess.image_size": [16, 8]})
     table = pd.read_csv(FOLDER / "images.csv", keep_default_na=False)
     assert table.to_dict("list") == {
         "path": ["b/fake/9.png", "a/real/x.png", "b/real/2.png"],

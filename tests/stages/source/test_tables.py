@@ -122,7 +122,7 @@ def test_parquet_shards_go_all_the_way(workspace: Path) -> None:
         ("validation", "REAL"): 4,
     }
     run_stage("preprocess")
-    images, labels = load_folder(PROCESSED / "test", "preprocess")
+    images, labels, _ = load_folder(PROCESSED / "test", "preprocess")
     table = used[used["split"] == "test"]
     assert labels.tolist() == [["REAL", "FAKE"].index(label) for label in table["label"]]
     # Image n of the test shard has the grey value 40 + n.

@@ -115,7 +115,7 @@ def test_rotation_and_zoom_are_scipys_with_mirrored_borders() -> None:
     ("way", "levels", "all_of_them"),
     [
         ("jpeg_quality", [40, 42], [lambda i, q=q: jpeg(i, q) for q in (40, 41, 42)]),
-        ("downscale_to", [12, 13], [lambda i, s=s: downscale(i, s) for s in (12, 13)]),
+        ("downscale_to", [12, 13], [lambda i, s=s: downscale(i, s / 20) for s in (12, 13)]),
         ("blur_sigma", [0.8, 0.8], [lambda i: blur(i, 0.8)]),
     ],
 )
@@ -138,7 +138,7 @@ def test_with_several_ways_each_image_is_spoiled_in_one() -> None:
     levels: dict[str, Any] = {"jpeg_quality": [50, 50], "blur_sigma": [1.0, 1.0]}
     spoil = {"share": 1.0, **levels, "downscale_to": [9, 9]}
     found = changed(given, spoil=spoil)
-    ways = [jpeg(given, 50), blur(given, 1.0), downscale(given, 9)]
+    ways = [jpeg(given, 50), blur(given, 1.0), downscale(given, 9 / 20)]
     matches = [[np.array_equal(a, w[n]) for w in ways] for n, a in enumerate(found)]
     assert all(sum(match) == 1 for match in matches)
     assert all(15 < sum(column) < 45 for column in zip(*matches, strict=True))

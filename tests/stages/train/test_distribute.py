@@ -50,7 +50,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def write_config(root: Path, name: str, **changes: Any) -> None:
-    chosen = config(**CHANGES | changes).model_dump()
+    chosen = config(**CHANGES | changes).model_dump(exclude={"head_l2"})
     (root / f"configs/{name}.yaml").write_text(yaml.safe_dump(chosen))
 
 

@@ -104,7 +104,7 @@ def test_steps_and_validation_steps_count_batches(tmp_path: Path) -> None:
     class Counting:
         """Stands for an array of images in memory; notes how many are read at a time."""
 
-        shape, base = (10, 32, 32, 3), None
+        shape, ndim, base = (10, 32, 32, 3), 4, None
 
         def __getitem__(self, numbers: Any) -> np.ndarray:
             images = random_split(10).images[numbers]

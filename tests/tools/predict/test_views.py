@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from stages.preprocess.resize import Preprocess
 
 from stages.images.pixels import decode
 from stages.images.schema import DecodeParams
-from stages.preprocess.resize import Preprocess
 from stages.preprocess.schema import PreprocessParams
 from tests.helpers import default_block, png
 from tools.predict.inputs import Place, find, read
