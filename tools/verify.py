@@ -2,11 +2,13 @@
 
 Exits with 1 if not, and then says which epoch of the training curves and which tensor of the
 network differ first. The clone is of HEAD; the data come from DVC's cache, which it leaves alone.
-What the models were trained on stands in reports/machine.json, which `tools.repro` writes.
+A backbone, which Git does not have, is copied. What the models were trained on stands in
+reports/machine.json, which `tools.repro` writes.
 """
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ import pandas as pd
 
 from stages.common.command import InputError, command_line, run
 from stages.common.params import nearest
+from stages.networks.config import read_config
 from tools.programs import in_one_line, require
 from tools.repro.machine import facts
 from tools.repro.record import read_record, trained
@@ -75,6 +78,10 @@ def verify(variant: str, expected: dict[str, str]) -> bool:
         cache = _run(["dvc", "cache", "dir"]).strip()
         _run(["dvc", "cache", "dir", "--local", cache], clone)
         _run(["dvc", "checkout", "data/processed/train", "data/processed/validation"], clone)
+        backbone = read_config(variant).backbone
+        if backbone and Path(backbone.weights).exists():  # train says so where it is missing
+            (clone / backbone.weights).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(backbone.weights, clone / backbone.weights)
         print(f"{variant}: training again", flush=True)
         command = ["dvc", "repro", "--single-item", "--force", "--no-run-cache", "--no-commit"]
         again = subprocess.run([*command, f"train@{variant}"], cwd=clone, stdout=sys.stderr)

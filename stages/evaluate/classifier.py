@@ -7,7 +7,7 @@ import numpy as np
 
 from stages.common.arrays import CROP, WHOLE, read
 from stages.common.command import InputError
-from stages.networks.inputs import batch_of, of_kinds
+from stages.networks.kinds import batch_of, of_kinds
 from stages.networks.runtime import keras
 
 

@@ -7,7 +7,7 @@ Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-
 import numpy as np
 
 from stages.common.arrays import CROP
-from stages.networks.inputs import batch_of
+from stages.networks.kinds import batch_of
 from stages.networks.runtime import keras, tf
 
 

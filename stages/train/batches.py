@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from stages.common.arrays import WHOLE, Split, expect_random_reads, read
-from stages.networks.inputs import of_kinds
+from stages.networks.kinds import of_kinds
 from stages.networks.runtime import keras, tf
 
 

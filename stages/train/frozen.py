@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from stages.common.arrays import Split, read
 from stages.networks.config import FrozenConfig
-from stages.networks.inputs import batch_of, of_kinds
+from stages.networks.kinds import batch_of, of_kinds
 from stages.networks.runtime import keras
 from stages.train.backbone import features
 from stages.train.checkpoint import Rows

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from stages.common.arrays import Split
 from stages.networks.config import ModelConfig
-from stages.networks.inputs import batch_of, of_kinds
+from stages.networks.kinds import batch_of, of_kinds
 from stages.networks.runtime import keras
 from stages.train.batches import dataset
 from stages.train.entry import enter
