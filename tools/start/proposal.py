@@ -1,0 +1,170 @@
+"""What to set in params.yaml for a data set, and why."""
+
+import io
+from typing import Any, NamedTuple
+
+import pandas as pd
+from PIL import Image
+
+from stages.common.manifest import LABELS
+from stages.source.leave_out import LEAST_IMAGES
+from tools.start.survey import Survey
+from tools.start.words import Row
+
+PHOTOGRAPHS, NETWORK = 128, 224
+"""Pixels: the median shorter side from which on images are photographs, and height and width of
+what most pretrained networks were trained on."""
+ALIGNED = ("size", "format", "JPEG tables")
+"""The short cuts that `preprocess.align` is for."""
+SCALED_UP = 0.1
+"""Share of a label's images that `preprocess.align` enlarges, about and at most."""
+USUAL_QUALITY, LEAST_QUALITY = 90, 60
+"""Of JPEG files: where there are none, and below which too little of an image is left."""
+
+
+FOR_PHOTOGRAPHS: dict[str, Any] = {
+    "preprocess.image_size": [NETWORK, NETWORK],
+    "preprocess.aspect": "crop",
+    "preprocess.whole": True,
+    "preprocess.crops": 2,
+    "variants": {
+        "photo": {"recipe": "photo"},
+        "photo-small": {"recipe": "photo-small"},
+        "small": {"recipe": "small", "input_size": [32, 32]},
+    },
+    "evaluate.batch_size": 32,
+    "robustness.samples": 40,
+    "compare.baseline": "small",
+}
+WHY_FOR_PHOTOGRAPHS = [
+    (
+        "image_size",
+        f"these are photographs: networks see all of each at {NETWORK} pixels, as pretrained ones "
+        "know it, and 2 crops at its own size, where generators leave their finest traces",
+    ),
+    (
+        "aspect",
+        "crop takes the middle of the whole image: if it were stretched, or got borders, its shape "
+        "could tell the labels apart",
+    ),
+    (
+        "cost",
+        "32 images a step fit into memory, and 40 test images show what JPEG files, blur, noise "
+        "and scaling do",
+    ),
+    (
+        "variants",
+        "photo has a pretrained network, photo-small one of its own at 64 pixels; small, at 32 "
+        "pixels, is the baseline that says what these are worth",
+    ),
+]
+
+
+class Proposal(NamedTuple):
+    """Values by name, such as `source.path`, block by block; and why."""
+
+    values: dict[str, Any]
+    reasons: list[Row]
+
+
+def propose(survey: Survey, configs: dict[str, dict[str, Any]]) -> Proposal:
+    """Return what to set for the images of `survey`.
+
+    Args:
+        configs: the variants that there are, complete.
+    """
+    sizes = survey.images[["height", "width"]]
+    values, why = FOR_PHOTOGRAPHS, WHY_FOR_PHOTOGRAPHS
+    if sizes.min(axis=1).median() < PHOTOGRAPHS:
+        values, why = _for_small_images(sizes, configs)
+    align, why_align = _align(survey, min(values["preprocess.image_size"]))
+    reasons = [("hold_out", _why_hold_out(survey)), ("align", why_align), *why]
+    gone = [name for name in configs if name not in values.get("variants", configs)]
+    if gone:
+        title, text = reasons.pop()
+        text += f"; they take the place of {', '.join(gone)}, which `git checkout params.yaml`"
+        reasons.append((title, f"{text} brings back"))
+    source = {"source.path": survey.params.path, "source.hold_out": survey.hold_out}
+    return Proposal({**source, "preprocess.align": align, **values}, reasons)
+
+
+def _for_small_images(
+    sizes: pd.DataFrame, configs: dict[str, dict[str, Any]]
+) -> tuple[dict[str, Any], list[Row]]:
+    """Return values, and why. Variants that need crops or larger images do not stay.
+
+    Args:
+        sizes: height and width of each image.
+    """
+    middle = int(sizes.min(axis=1).median())
+    one_size = sizes.nunique().max() == 1
+    size = sizes.iloc[0].tolist() if one_size else [middle, middle]
+    size = [min(max(side, 8), 1024) for side in size]
+    values: dict[str, Any] = {
+        "preprocess.image_size": size,
+        "preprocess.aspect": "stretch",
+        "preprocess.whole": True,
+        "preprocess.crops": 0,
+        "evaluate.batch_size": 250,
+        "robustness.samples": None,
+    }
+    what = "their own size" if one_size else "the middle one of their sizes"
+    why = [("image_size", f"these are small: networks see all of each, at {what}")]
+    largest = max(max(config["input_size"] or [0]) for config in configs.values())
+    if largest > min(size) or any(config["views"] != "whole" for config in configs.values()):
+        values |= {"variants": {"small": {"recipe": "small"}}, "compare.baseline": "small"}
+        why.append(("variants", "small, for those that are here need larger images"))
+    return values, why
+
+
+def _why_hold_out(survey: Survey) -> str:
+    images = survey.images[survey.images["slice"].isin(survey.hold_out)]
+    sizes = images[["label", "slice"]].value_counts().to_dict()
+    held_out = " and ".join(
+        f"{name} ({sizes[label, name]:,} {label})"
+        for name in survey.hold_out
+        for label in LABELS
+        if (label, name) in sizes
+    )
+    lacking = [label for label in LABELS if label not in set(images["label"])]
+    none = (
+        f"no slice of {' or '.join(lacking)}: it takes one of {LEAST_IMAGES} images or more that "
+        "is not the largest, and others in each split"
+    )
+    honest = (
+        f"{held_out}: never trained on, but measured. The accuracy on them is the honest one: it "
+        "is that on subjects and generators that a model has not seen"
+    )
+    return "; ".join([honest] * bool(held_out) + [none] * bool(lacking))
+
+
+def _align(survey: Survey, least: int) -> tuple[dict[str, int] | None, str]:
+    """Return `preprocess.align`, and why.
+
+    Args:
+        least: the shorter side of what networks see, in pixels.
+    """
+    found, images = survey.audit.numbers.get("short_cuts", {}), survey.images
+    limit = survey.params.audit.short_cut_limit
+    telling = [name for name in ALIGNED if found.get(name, 0) > limit]
+    if not telling:
+        return None, f"null: {', '.join(ALIGNED)} do not tell the labels apart, as far as is known"
+    shorter = images[["height", "width"]].min(axis=1).groupby(images["label"])
+    side = max(least, int(shorter.quantile(SCALED_UP).min()) // 16 * 16)
+    tables = images[images["luminance_table"] > 0].groupby("label")["luminance_table"].median()
+    quality = quality_of(tables.max()) if len(tables) else USUAL_QUALITY
+    quality = max(LEAST_QUALITY, quality)
+    return {"shorter_side": side, "jpeg_quality": quality}, (
+        f"{' and '.join(telling)} alone can tell the labels apart: so each image is first scaled "
+        f"to a shorter side of {side} pixels, and saved as JPEG of quality {quality}"
+    )
+
+
+def quality_of(luminance_table: float) -> int:
+    """Return the quality, 1 to 100, of JPEG files whose first table has about this sum."""
+    sums = {}
+    for quality in range(1, 101):
+        file = io.BytesIO()
+        Image.new("L", (8, 8)).save(file, "JPEG", quality=quality)
+        sums[quality] = sum(Image.open(file).quantization[0])  # type: ignore[attr-defined]
+    return min(sums, key=lambda quality: abs(sums[quality] - luminance_table))
