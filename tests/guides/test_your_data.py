@@ -30,12 +30,30 @@ def images() -> dict[str, bytes]:
     return files
 
 
-@pytest.mark.slow
-def test_your_own_images_take_the_place_of_the_others(project: Project) -> None:
+def lay_out(root: Path) -> None:
+    """Write `images` to files below `root`."""
     for name, data in images().items():
-        file = project.root / name
+        file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
+
+
+@pytest.mark.slow
+def test_from_a_folder_to_an_answer(project: Project) -> None:
+    lay_out(project.root)
+    proposed, applied = Guide("your-data.md").follow("From a folder to an answer", project)
+    command = "python -m tools.start data/holiday.zip --apply"
+    assert command in proposed and command not in applied
+    assert yaml.safe_load((project.root / "params.yaml").read_text())["source"]["path"] == (
+        "data/holiday.zip"
+    )
+    assert "data/holiday.zip" in (project.root / "models/sgd.md").read_text()
+    assert project.repro() == []
+
+
+@pytest.mark.slow
+def test_your_own_images_take_the_place_of_the_others(project: Project) -> None:
+    lay_out(project.root)
     guide = Guide("your-data.md")
     guide.follow("Use your own images", project)
     used = json.loads((project.root / "reports/data.json").read_text())["used"]
