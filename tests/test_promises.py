@@ -50,11 +50,12 @@ TABLES = [
 # that read them have nothing new. Edits that reach different stages are made at once: what runs is
 # then what each of them reaches, and nothing else.
 EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
-    "a variant's own key; of source, the manifest stays; an unused recipe; the gate": (
+    "a variant's own key; of source, the manifest stays; what none uses; the gate": (
         {
             "variants.sgd.learning_rate": 0.02,
             "source.validation_fraction": 0.3,
             "recipes.small.epochs": 2,
+            "train.head_l2": 2.0,
             "gate.roc_auc": 0.01,
         },
         {"configure", "source", *SGD, *END},
@@ -72,7 +73,7 @@ EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
     ),
     "decode, the pixels stay; compare": (
         {"decode.max_pixels": 2000, "compare.baseline": "sgd"},
-        {"configure", "source", "preprocess", *END},
+        {"configure", "source", "preprocess", "perturb", *END},
         set(),
     ),
     "an external set": (
@@ -87,12 +88,12 @@ EDITS: dict[str, tuple[dict[str, Any], set[str], set[str]]] = {
     ),
     "robustness": (
         {"robustness.blur_sigma": [3.0]},
-        {"configure", "evaluate@base", "evaluate@sgd", *CARDS, *END},
+        {"configure", "perturb", "evaluate@base", "evaluate@sgd", *CARDS, *END},
         set(),
     ),
     "preprocess": (
         {"preprocess.image_size": [16, 16]},
-        {"configure", "preprocess", *BASE, *SGD, *END},
+        {"configure", "preprocess", "perturb", *BASE, *SGD, *END},
         set(),
     ),
 }
@@ -229,7 +230,7 @@ def test_one_more_allowed_value_runs_configure_alone(project: Project) -> None:
 def test_reproducing_by_force_gives_the_same_lock(project: Project) -> None:
     before = (project.root / "dvc.lock").read_text()
     ran = project.repro("--force", "--no-run-cache")
-    assert len(ran) == 3 + 2 * 3 + 2
+    assert len(ran) == 4 + 2 * 3 + 2
     assert (project.root / "dvc.lock").read_text() == before
 
 
@@ -326,7 +327,7 @@ def test_cheap_stages_never_import_tensorflow(project: Project, tmp_path: Path) 
         (poisoned / name).mkdir(parents=True)
         (poisoned / name / "__init__.py").write_text("raise ImportError('poisoned')")
     commands = {name: stage["cmd"] for name, stage in project.lock().items()}
-    cheap = {"source", "preprocess", "configure", "card@base", *END}
+    cheap = {"source", "preprocess", "perturb", "configure", "card@base", *END}
     for name in (*sorted(cheap), "train@base"):
         result = project.run(
             *shlex.split(commands[name]), check=False, env={"PYTHONPATH": str(poisoned)}
