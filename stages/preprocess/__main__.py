@@ -22,7 +22,8 @@ from stages.common.manifest import HELD_OUT, SPLITS, read_used
 from stages.common.params import read_block, read_value
 from stages.images.parallel import add_processes_option
 from stages.images.schema import DecodeParams
-from stages.preprocess.findings import findings, what_is_left
+from stages.preprocess.array_short_cuts import array_short_cuts
+from stages.preprocess.findings import findings
 from stages.preprocess.schema import PreprocessParams
 from stages.preprocess.views import Preprocess
 from stages.preprocess.write import Part, write
@@ -57,7 +58,7 @@ def main() -> None:
             write_views(folder, preprocess.kinds)
         with naming(FINDINGS):
             file.write_text(json.dumps(found, indent=2) + "\n")
-        numbers = what_is_left(folders, used, read_value("source.seed"))
+        numbers = array_short_cuts(folders, used, read_value("source.seed"))
         with naming(SHORT_CUTS):
             left.write_text(json.dumps(numbers, indent=2) + "\n")
     apart = ", ".join(f"{name} {value:.3f}" for name, value in numbers.items())

@@ -1,18 +1,10 @@
-"""What a person should know of the arrays: what one size does, and what still gives labels away."""
-
-from collections.abc import Mapping
-from pathlib import Path
+"""What bringing images to one size does to them that a person should know."""
 
 import numpy as np
 import pandas as pd
 
-from stages.common.arrays import first_view, load_folder, read
-from stages.images.features import BANDS, colour_and_texture
-from stages.images.short_cuts import drawn, short_cuts
 from stages.preprocess.schema import PreprocessParams
 
-AT_A_TIME = 256
-"""Images that are read at a time."""
 LEAST_KEPT = 0.1
 """Share of its pixels that the median image should keep."""
 MOST_DISTORTED = 0.1
@@ -50,32 +42,6 @@ def findings(used: pd.DataFrame, params: PreprocessParams) -> list[dict[str, str
             f"{_becomes(sizes[place], params)}; see preprocess.aspect"
         )
     return [{"name": name, "level": "warn", "message": text} for name, text in found.items()]
-
-
-def what_is_left(folders: Mapping[str, Path], used: pd.DataFrame, seed: int) -> dict[str, float]:
-    """Return how well mean colour and spectrum of what networks see tell the labels apart.
-
-    Of the first view of each image in train and validation, see `stages.images.short_cuts`.
-
-    Args:
-        folders: that of each split, as they are written.
-        used: the manifest's images in use.
-    """
-    parts = []
-    for split in ("train", "validation"):
-        rows = used[used["split"] == split]
-        parts.append(rows.assign(place=range(len(rows))))
-    images = drawn(pd.concat(parts, ignore_index=True), seed)
-    found = []
-    for split in ("train", "validation"):
-        rows = images[images["split"] == split]
-        arrays = load_folder(folders[split], "preprocess").images
-        for start in range(0, len(rows), AT_A_TIME):
-            places = rows["place"].to_numpy()[start : start + AT_A_TIME]
-            found.append(colour_and_texture(read(first_view(arrays), places)))
-    numbers = np.concatenate(found)
-    tried = {"mean colour": numbers[:, :3], "spectrum": numbers[:, -BANDS:]}
-    return short_cuts(tried, images, seed)
 
 
 def _median(values: np.ndarray) -> int:
