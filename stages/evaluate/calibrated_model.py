@@ -8,7 +8,7 @@ import pandas as pd
 from stages.common.arrays import WHOLE, first_view
 from stages.common.manifest import LABELS
 from stages.evaluate.calibration import probabilities
-from stages.evaluate.classifier import Classifier
+from stages.evaluate.classifier import Classifier, mean_over_views
 from stages.evaluate.conformal import answers
 from stages.evaluate.decision import Decision
 from stages.evaluate.grad_cam import heat_maps
@@ -28,11 +28,18 @@ class EvaluateModel:
         Columns: logit; p_fake (0..1); verdict, REAL or FAKE by the threshold; unlike, whether the
         image is unlike those that the network learned from; answer, REAL, FAKE or UNSURE.
         """
-        logits = self.classifier.logits(images, views)
+        return self.predict_by_view(images, views)[0]
+
+    def predict_by_view(
+        self, images: np.ndarray, views: Sequence[str] = (WHOLE,)
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        """Return what `predict` does, and the log-odds of each view: float32, [N, V]."""
+        by_view = self.classifier.logits_by_view(images, views)
+        logits = mean_over_views(by_view)
         p_fake = probabilities(logits, self.decision.temperature)
         verdicts = np.where(p_fake >= self.decision.threshold, "FAKE", "REAL")
         unlike = distances(first_view(images), self.decision.reference) > 1
-        return pd.DataFrame(
+        rows = pd.DataFrame(
             {
                 "logit": logits,
                 "p_fake": p_fake,
@@ -41,6 +48,7 @@ class EvaluateModel:
                 "answer": answers(logits, unlike, self.decision.sets),
             }
         )
+        return rows, by_view
 
     def explain(
         self, images: np.ndarray, verdicts: pd.Series, views: Sequence[str] = (WHOLE,)
@@ -48,7 +56,7 @@ class EvaluateModel:
         """Return one view of each of `images`, and what in it speaks for its verdict.
 
         Args:
-            images, views: as for `Classifier.logits`, in memory.
+            images, views: as for `Classifier.logits_by_view`, in memory.
             verdicts: REAL or FAKE, [N].
 
         Returns:

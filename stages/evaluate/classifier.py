@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.common.arrays import CROP, WHOLE, read
+from stages.common.arrays import WHOLE, read
 from stages.common.command import InputError
-from stages.networks.kinds import batch_of, of_kinds
+from stages.networks.kinds import batch_of, kinds_of, of_kinds
 from stages.networks.runtime import keras
+
+
+ROWS = 6
+"""oneDNN's AVX2 kernels multiply so many rows of a matrix at a time, and one or two that are left
+over by another kernel, whose sums differ in the last digit: so these stay empty."""
 
 
 class Classifier:
@@ -21,6 +26,8 @@ class Classifier:
             InputError: `path` is missing, or holds no Keras model with probabilities of two labels.
         """
         self.path, self.batch_size = path, batch_size
+        self.filled = batch_size - batch_size % ROWS or batch_size
+        """Views that are in a batch, at most."""
         try:
             self.network = keras.models.load_model(path, compile=False)
         except (OSError, ValueError, KeyError) as error:
@@ -37,36 +44,49 @@ class Classifier:
     def logits(self, images: np.ndarray, views: Sequence[str] = (WHOLE,)) -> np.ndarray:
         """Return the log-odds of FAKE (float32, [N]) of `images`: the mean over their views.
 
+        Args:
+            images, views: as for `logits_by_view`.
+
+        Raises:
+            InputError: as for `logits_by_view`.
+        """
+        return mean_over_views(self.logits_by_view(images, views))
+
+    def logits_by_view(self, images: np.ndarray, views: Sequence[str] = (WHOLE,)) -> np.ndarray:
+        """Return the log-odds of FAKE of each view that the network looks at: float32, [N, V].
+
         Those of an image are the same whatever others there are: a smaller batch could take other
-        kernels, so the last one is filled up.
+        kernels, so all are filled up to one size.
 
         Args:
-            images: uint8, [N, height, width, 3] or [N, V, height, width, 3], 0..255; may be
+            images: uint8, [N, height, width, 3] or [N, views, height, width, 3], 0..255; may be
                 memory-mapped.
-            views: the kind of each of V views.
+            views: the kind of each view.
 
         Raises:
             InputError: the network takes images of another size, or views that are not there.
         """
-        places = self._places(images, views)
-        logits = np.zeros((len(images), len(places)), np.float32)
-        for column, place in enumerate(places):
-            for start in range(0, len(images), self.batch_size):
-                numbers = slice(start, start + self.batch_size)
-                batch = read(images, numbers if images.ndim == 4 else (numbers, place))
-                logits[numbers, column] = self._of_batch(batch, views[place])
-        return logits.mean(1, dtype=np.float64).astype(np.float32)
+        places = np.array(self._places(images, views))
+        logits = np.empty(len(images) * len(places), np.float32)
+        for start in range(0, len(logits), self.filled):
+            rows = np.arange(start, min(start + self.filled, len(logits)))
+            numbers, places_of = rows // len(places), places[rows % len(places)]
+            batch = read(images, numbers if images.ndim == 4 else (numbers, places_of))
+            logits[rows] = self._of_batch(batch, [views[place] for place in places_of])
+        return logits.reshape(len(images), len(places))
 
-    def _of_batch(self, batch: np.ndarray, kind: str) -> np.ndarray:
-        full = np.pad(batch, [(0, self.batch_size - len(batch)), *[(0, 0)] * 3])
-        scores = self.network.predict_on_batch(batch_of(self.network, full, kind))[: len(batch)]
+    def _of_batch(self, batch: np.ndarray, kinds: list[str]) -> np.ndarray:
+        missing = self.batch_size - len(batch)
+        full = np.pad(batch, [(0, missing), *[(0, 0)] * 3])
+        inputs = batch_of(self.network, full, kinds + [WHOLE] * missing)
+        scores = self.network.predict_on_batch(inputs)[: len(batch)]
         return np.asarray(scores[:, 1] - scores[:, 0])
 
     def shown(self, images: np.ndarray, views: Sequence[str] = (WHOLE,)) -> tuple[np.ndarray, str]:
         """Return the first view of each of `images` that the network looks at, and its kind.
 
         Args:
-            images, views: as for `logits`, in memory.
+            images, views: as for `logits_by_view`, in memory.
         """
         place = self._places(images, views)[0]
         return (images if images.ndim == 4 else images[:, place]), views[place]
@@ -75,12 +95,24 @@ class Classifier:
         expected = self.network.inputs[0].shape[1:]
         if images.shape[-3:] != expected:
             raise InputError(f"{self.path}: takes images of {expected}, found {images.shape[-3:]}")
-        places = of_kinds(self.network, views)
-        if not places:
-            kinds = " and ".join(sorted({*views}))
-            missing = CROP if WHOLE in views else WHOLE
+        return self.places(views)
+
+    def places(self, views: Sequence[str]) -> list[int]:
+        """Return the places of those of the `views` of an image that the network looks at.
+
+        Raises:
+            InputError: it looks at views of a kind that is not there.
+        """
+        missing = kinds_of(self.network) - {*views}
+        if missing:
             raise InputError(
-                f"{self.path}: looks at views of the kind {missing}, found {kinds}; "
+                f"{self.path}: looks at views of the kind {' and '.join(sorted(missing))}, "
+                f"found {' and '.join(sorted({*views}))}; "
                 "see preprocess.whole and preprocess.crops in params.yaml, then run `dvc repro`"
             )
-        return places
+        return of_kinds(self.network, views)
+
+
+def mean_over_views(logits: np.ndarray) -> np.ndarray:
+    """Return the log-odds of images (float32, [N]) from those of their views (float, [N, V])."""
+    return logits.mean(1, dtype=np.float64).astype(np.float32)

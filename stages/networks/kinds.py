@@ -11,14 +11,26 @@ KINDS = {"image": {WHOLE}, "crop": {CROP}, "view": {WHOLE, CROP}}
 """The kinds of views that an input of this name takes; any other takes whole images."""
 
 
+def kinds_of(network: keras.Model) -> set[str]:
+    """Return the kinds of views that `network` looks at."""
+    return KINDS.get(network.inputs[0].name, {WHOLE})
+
+
 def of_kinds(network: keras.Model, views: Sequence[str]) -> list[int]:
     """Return the places of the `views` of an image, by their kinds, that `network` looks at."""
-    kinds = KINDS.get(network.inputs[0].name, {WHOLE})
+    kinds = kinds_of(network)
     return [place for place, kind in enumerate(views) if kind in kinds]
 
 
-def batch_of(network: keras.Model, images: np.ndarray, kind: str) -> np.ndarray | list[np.ndarray]:
-    """Return what `network` takes to look at `images`, views of this `kind`: [N, ...]."""
+def batch_of(
+    network: keras.Model, images: np.ndarray, kinds: str | Sequence[str]
+) -> np.ndarray | list[np.ndarray]:
+    """Return what `network` takes to look at `images`, [N, ...].
+
+    Args:
+        kinds: the kind of view that they are, or that of each.
+    """
     if len(network.inputs) == 1:
         return images
-    return [images, np.full((len(images), 1, 1, 1), kind == WHOLE, np.float32)]
+    is_whole = (np.array(kinds) == WHOLE).reshape(-1, 1, 1, 1).astype(np.float32)
+    return [images, np.broadcast_to(is_whole, (len(images), 1, 1, 1))]
