@@ -1,12 +1,14 @@
-"""Tell photographs from AI-generated images: REAL or FAKE, and the calibrated p_fake.
+"""Tell photographs from AI-generated images: REAL, FAKE or UNSURE, and the calibrated p_fake.
 
 An IMAGE is a JPEG, PNG, WebP, BMP, GIF, TIFF or AVIF file of up to decode.max_pixels (params.yaml),
 or - for standard input. In a FOLDER or ARCHIVE (zip, tar) all images are looked at. Each is decoded
-and brought to the network's size as training images are; verdict and probability are of that. An
-image that is at least twice as high and wide is also cut into up to 64 tiles, which are not scaled,
-and vote: scaling down takes away the finest detail, where generators leave their traces.
+and becomes views as training images do: all of it, scaled, and parts of it, not scaled, as the
+block preprocess of params.yaml says; the mean of the network's log-odds over them decides. The
+answer is UNSURE where neither label fits or both do, or where the image is unlike what the network
+learned from.
 """
 
+import math
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -25,19 +27,19 @@ from stages.images.parallel import (
     processes_for,
 )
 from stages.images.schema import DecodeParams
-from stages.preprocess.resize import Preprocess
 from stages.preprocess.schema import PreprocessParams
+from stages.preprocess.views import Preprocess
 from tools.predict.inputs import find, read
 from tools.predict.output import FORMATS
-from tools.predict.rows import caveat, rows_of
-from tools.predict.views import TILES, Views, views_of_files
+from tools.predict.rows import MEANINGS, caveat, rows_of
+from tools.predict.views import Views, views_of_files
 
 EPILOG = """\
 Exit status: 0, or 1 if something could not be read, which its line says.
 
-What it cannot know: the models are trained on small images (of 32x32 pixels, unless params.yaml
-says otherwise) of one kind of generator; about others they may be worse than a coin. A verdict
-proves nothing about one image.
+What it cannot know: a model knows the cameras and generators of its training images, in the size
+and the views of params.yaml; about others it may be worse than a coin, also where it is not UNSURE.
+An answer proves nothing about one image.
 """
 
 
@@ -55,8 +57,8 @@ def main() -> None:
         "--explain",
         type=Path,
         metavar="DIR",
-        help="write a picture for each image to this folder: what the network saw, where it found "
-        "what speaks for its verdict (Grad-CAM), and the tiles, red where they count as FAKE",
+        help="write a picture for each image to this folder: what the network saw, and where it "
+        "found what speaks for its answer (Grad-CAM)",
     )
     parser.add_argument("--format", choices=FORMATS, default="table", help="(default: table)")
     add_processes_option(parser)
@@ -80,15 +82,15 @@ def main() -> None:
     chosen = _chosen(arguments.variant, variants, best_on_validation(variants))
     detector = Detector(chosen, preprocess)
     places = [find(name) for name in arguments.images]
-    # As many as leave room for their tiles.
-    most = max(1, BATCH_BYTES // (TILES**2 * preprocess.height * preprocess.width * 3))
+    # As many as leave room for their views.
+    most = max(1, BATCH_BYTES // math.prod(preprocess.shape))
     work = in_order(
         partial(views_of_files, preprocess=preprocess),
         batches(chain.from_iterable(read(place, decoding) for place in places), most),
         arguments.processes or processes_for(sum(place.size for place in places)),
     )
     total = sum(place.images for place in places)
-    counts = {"REAL": 0, "FAKE": 0, "unreadable": 0, "with tiles that disagree": 0}
+    counts = dict.fromkeys((*MEANINGS, "unreadable", "with views that disagree"), 0)
     with tqdm(total=total, desc="predict", unit=" images", disable=None) as progress:
 
         def counted() -> Iterator[tuple[str, Views | str]]:
@@ -97,11 +99,11 @@ def main() -> None:
                 progress.update(len(found))
 
         for row in FORMATS[arguments.format](rows_of(counted(), detector, arguments.explain)):
-            counts[row.verdict or "unreadable"] += 1
-            counts["with tiles that disagree"] += bool(row.tiles_disagree)
+            counts[row.answer or "unreadable"] += 1
+            counts["with views that disagree"] += bool(row.views_disagree)
     counts["files passed over, no images"] = sum(p.passed_over for p in places)
     print(
-        f"\n{detector.variant}, FAKE from a p_fake of {detector.threshold:.3f} on: "
+        f"\n{detector.variant}, {detector.limits()}: "
         + ", ".join(f"{number} {what}" for what, number in counts.items() if number),
         file=sys.stderr,
     )

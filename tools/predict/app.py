@@ -16,10 +16,10 @@ from stages.common.params import read_block
 from stages.images.pixels import UnreadableImageError, decode, require_size
 from stages.images.schema import DecodeParams
 from stages.networks.runtime import tf
-from stages.preprocess.resize import Preprocess
 from stages.preprocess.schema import PreprocessParams
+from stages.preprocess.views import Preprocess
 from tools.predict.detector import Detector, best_on_validation, trained_variants
-from tools.predict.rows import caveat
+from tools.predict.rows import caveat, in_words
 from tools.predict.views import views
 
 PREVIEW = (512, 512)  # the most pixels of an upload that are sent back, width and height
@@ -47,54 +47,41 @@ def load() -> Models:
     return Models(preprocess, detectors, best_on_validation(list(detectors)))
 
 
-def show(data: bytes, models: Models) -> None:
-    """Show what the models make of the image file `data`.
+def show(name: str, data: bytes, models: Models) -> None:
+    """Show what the models make of the image file `data`, which is called `name`.
 
     Raises:
         UnreadableImageError: it is none.
     """
     image = decode(data, models.preprocess.decoding).rgb
     seen = views(image, models.preprocess)
-    verdicts = {name: one.verdicts([seen])[0] for name, one in models.detectors.items()}
+    answers = {each: one.answers([seen])[0] for each, one in models.detectors.items()}
     chosen = st.selectbox(
-        "Model", list(verdicts), index=list(verdicts).index(models.best), key="model"
+        "Model", list(answers), index=list(answers).index(models.best), key="model"
     )
-    detector, verdict = models.detectors[chosen], verdicts[chosen]
+    detector, answer = models.detectors[chosen], answers[chosen]
 
     left, right = st.columns(2)
     image.thumbnail(PREVIEW)
     left.image(image, caption=f"{seen.width}x{seen.height} pixels")
-    right.subheader(
-        "FAKE: like AI-generated images" if verdict.verdict == "FAKE" else "REAL: like photographs"
-    )
-    right.progress(
-        verdict.p_fake, text=f"p_fake {verdict.p_fake:.3f}; FAKE from {detector.threshold:.3f} on"
-    )
-    votes = verdict.tiles_fake
-    if votes.size:
-        right.write(f"Tiles at full size: {votes.sum()} of {votes.size} count as FAKE.")
-        if verdict.tiles_disagree:
-            right.warning("Most tiles disagree with the verdict on the whole image.")
-    height, width = seen.whole.shape[:2]
+    right.header(in_words(answer.answer, answer.why))
+    right.progress(answer.p_fake, text=f"p_fake {answer.p_fake:.3f}; {detector.limits()}")
+    if answer.views_disagree:
+        right.warning("Some views of the image speak for REAL, others for FAKE.")
     st.image(
-        detector.explain(seen, verdict),
-        caption=f"What the model saw ({width}x{height} pixels), and where it found what speaks "
-        "for its verdict (Grad-CAM)"
-        + ("; tiles, red where they count as FAKE" if votes.size else ""),
+        detector.explain(name, seen, answer),
+        caption="What the model saw, and where it found what speaks for its answer (Grad-CAM)",
     )
     st.subheader("All models")
     st.table(
         pd.DataFrame(
             {
-                "verdict": [one.verdict for one in verdicts.values()],
-                "p_fake": [f"{one.p_fake:.3f}" for one in verdicts.values()],
-                "FAKE from": [f"{one.threshold:.3f}" for one in models.detectors.values()],
-                "tiles FAKE": [
-                    f"{one.tiles_fake.sum()} of {one.tiles_fake.size}" if votes.size else "none"
-                    for one in verdicts.values()
-                ],
+                "answer": [one.answer for one in answers.values()],
+                "why": [one.why for one in answers.values()],
+                "p_fake": [f"{one.p_fake:.3f}" for one in answers.values()],
+                "views": [one.views for one in answers.values()],
             },
-            index=pd.Index(verdicts, name="model"),
+            index=pd.Index(answers, name="model"),
         )
     )
 
@@ -114,7 +101,7 @@ def main() -> None:
     if upload is not None:
         try:
             require_size(upload.size, models.preprocess.decoding)
-            show(upload.getvalue(), models)
+            show(upload.name, upload.getvalue(), models)
         except UnreadableImageError as problem:
             st.error(f"{upload.name}: {problem}")
     st.caption(caveat(models.preprocess))

@@ -1,6 +1,5 @@
-"""Verdicts on images of any size, from a variant that the pipeline has trained."""
+"""Answers about images of any size, from a variant that the pipeline has trained."""
 
-import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,132 +8,132 @@ import pandas as pd
 from PIL import Image
 
 from stages.common.command import InputError
-from stages.common.manifest import LABELS
 from stages.common.params import read_block
 from stages.evaluate.calibrated_model import EvaluateModel
-from stages.evaluate.calibration import read_calibration
 from stages.evaluate.classifier import Classifier
-from stages.evaluate.gallery import overlay
+from stages.evaluate.conformal import UNSURE, ConformalSets, fitting
+from stages.evaluate.decision import bounds, read_decision
 from stages.evaluate.schema import EvaluateParams
 from stages.networks.runtime import set_up
-from stages.preprocess.resize import Preprocess
+from stages.preprocess.views import Preprocess
+from tools.predict.explanation import explanation
+from tools.predict.rows import in_words
 from tools.predict.views import Views
 
 MODELS = Path("models")
 CURVES = Path("plots/training")
 
-SHOWN = 256
-"""The height of each panel of an explanation, in pixels, at least."""
 
-COLOURS = {"REAL": (76, 114, 176), "FAKE": (196, 78, 82)}
-"""The frames of tiles, by their verdict: red, green, blue."""
-
-
-class Verdict(NamedTuple):
+class Answer(NamedTuple):
     """What a network says of one image."""
 
-    verdict: str
-    """REAL, or from a p_fake of the threshold on FAKE; of the whole image in the network's size."""
+    answer: str
+    """REAL, FAKE or UNSURE."""
+    why: str
+    """Why it is UNSURE, in words; "" where it is not."""
     p_fake: float
-    """Its calibrated probability of FAKE, 0..1."""
-    tiles_fake: np.ndarray
-    """Which tiles would be FAKE by the same threshold: bool, [rows, columns]."""
-
-    @property
-    def tiles_disagree(self) -> bool:
-        """Whether more than half of the tiles would have another verdict than the whole image."""
-        against = self.tiles_fake != (self.verdict == "FAKE")
-        return bool(2 * against.sum() > against.size)
+    """The calibrated probability of FAKE, 0..1."""
+    leaning: str
+    """REAL or FAKE: the answer, or where it is UNSURE, the verdict."""
+    views: int
+    """How many views of the image the network looked at."""
+    views_disagree: bool
+    """Whether some of them speak for REAL, and some for FAKE."""
 
 
 class Detector:
     """One variant, ready to look at images."""
 
     def __init__(self, variant: str, preprocess: Preprocess):
-        """Load network and calibration of `variant`.
+        """Load network and decision of `variant`.
 
         Raises:
             InputError: a file is damaged, or `preprocess` makes images of another size than the
-                network takes.
+                network takes, or not the views that it looks at.
         """
         params = read_block("evaluate", EvaluateParams)
         network = MODELS / f"{variant}.h5"
         set_up(0, params.threads, params.instruction_set)
-        self.variant = variant
+        self.variant, self.kinds = variant, preprocess.kinds
         classifier = Classifier(network, params.batch_size)
-        expected = list(classifier.network.input_shape[1:3])
+        expected = list(classifier.network.inputs[0].shape[1:3])
         if [preprocess.height, preprocess.width] != expected:
             raise InputError(
                 f"params.yaml: preprocess.image_size: {variant} was trained on {expected}, "
                 f"found {[preprocess.height, preprocess.width]}; run `dvc repro`"
             )
-        self.model = EvaluateModel(classifier, read_calibration(network.with_suffix(".json")))
+        self.views = len(classifier.places(self.kinds))
+        self.model = EvaluateModel(classifier, read_decision(network.with_suffix(".json")))
 
     @property
-    def threshold(self) -> float:
-        """From this p_fake on, the verdict is FAKE."""
-        return self.model.calibration.threshold
+    def images(self) -> int:
+        """How many images fill a batch of the network with their views."""
+        return max(1, self.model.classifier.filled // self.views)
 
-    def verdicts(self, images: list[Views]) -> list[Verdict]:
-        """Return a verdict on each of `images`."""
+    def limits(self) -> str:
+        """Return from which p_fake on the answer is FAKE, and up to which REAL, in words."""
+        real, fake = bounds(self.model.decision)
+        return ", ".join(
+            [
+                f"REAL up to a p_fake of {real:.3f}" if real > 0 else "never REAL",
+                f"FAKE from {fake:.3f} on" if fake < 1 else "never FAKE",
+            ]
+        )
+
+    def answers(self, images: list[Views]) -> list[Answer]:
+        """Return what the network says of each of `images`, whatever others there are."""
         if not images:
             return []
-        wholes = self.model.predict(np.stack([image.whole for image in images]))
-        size = images[0].whole.shape
-        parts = self.model.predict(
-            np.concatenate([image.tiles.reshape(-1, *size) for image in images])
-        )
-        ends = np.cumsum([math.prod(image.tiles.shape[:2]) for image in images])
-        votes = np.split(parts["verdict"].to_numpy() == "FAKE", ends[:-1])
+        pixels = np.stack([image.pixels for image in images])
+        rows, by_view = self.model.predict_by_view(pixels, self.kinds)
+        disagree = (by_view.min(1) < 0) & (by_view.max(1) > 0)
         return [
-            Verdict(verdict, p_fake, vote.reshape(image.tiles.shape[:2]))
-            for verdict, p_fake, vote, image in zip(
-                wholes["verdict"], wholes["p_fake"], votes, images, strict=True
+            Answer(
+                answer,
+                why,
+                p_fake,
+                verdict if answer == UNSURE else answer,
+                self.views,
+                bool(apart),
+            )
+            for answer, why, p_fake, verdict, apart in zip(
+                rows["answer"],
+                reasons(rows, self.model.decision.sets),
+                rows["p_fake"],
+                rows["verdict"],
+                disagree,
+                strict=True,
             )
         ]
 
-    def explain(self, image: Views, verdict: Verdict) -> Image.Image:
-        """Return a picture of why: what the network saw, Grad-CAM over it, and the tiles, if any.
+    def explain(self, name: str, image: Views, answer: Answer) -> Image.Image:
+        """Return a picture of why: the first view that the network looks at, and Grad-CAM over it.
 
-        Blue frames are around tiles that count as REAL, red ones around those that count as FAKE.
+        Args:
+            name: of the image, for the caption.
+            answer: what the network says of it.
         """
-        heat = self.model.explain(image.whole[np.newaxis], pd.Series([verdict.verdict]))[0]
-        panels = [_enlarged(image.whole), _enlarged(overlay(image.whole, heat))]
-        if verdict.tiles_fake.size:
-            panels.append(_enlarged(_mosaic(image.tiles, verdict.tiles_fake)))
-        return _beside(panels)
+        shown, heat = self.model.explain(
+            image.pixels[np.newaxis], pd.Series([answer.leaning]), self.kinds
+        )
+        said = f"{in_words(answer.answer, answer.why)}; p_fake {answer.p_fake:.3f}"
+        return explanation(shown[0], heat[0], name, said, answer.leaning)
 
 
-def _mosaic(tiles: np.ndarray, fake: np.ndarray) -> np.ndarray:
-    """Return `tiles` in their places, each in a frame that shows its verdict."""
-    rows, columns, height, width, _ = tiles.shape
-    frame = max(1, height // 16)
-    colours = np.array([COLOURS[label] for label in LABELS], np.uint8)[fake.astype(int)]
-    framed = np.empty((rows, columns, height + 2 * frame, width + 2 * frame, 3), np.uint8)
-    framed[:] = colours[:, :, np.newaxis, np.newaxis]
-    framed[:, :, frame:-frame, frame:-frame] = tiles
-    return framed.swapaxes(1, 2).reshape(rows * framed.shape[2], columns * framed.shape[3], 3)
+def reasons(predictions: pd.DataFrame, sets: ConformalSets) -> list[str]:
+    """Return why each answer is UNSURE, in words; "" where it is REAL or FAKE.
 
-
-def _enlarged(pixels: np.ndarray) -> Image.Image:
-    """Return `pixels` as a picture, a square for each, that is at least SHOWN high."""
-    factor = math.ceil(SHOWN / len(pixels))
-    return Image.fromarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))
-
-
-def _beside(panels: list[Image.Image]) -> Image.Image:
-    gap = 8
-    width = sum(panel.width + gap for panel in panels) - gap
-    picture = Image.new("RGB", (width, max(panel.height for panel in panels)), "white")
-    left = 0
-    for panel in panels:
-        picture.paste(panel, (left, 0))
-        left += panel.width + gap
-    return picture
+    Args:
+        predictions: what `EvaluateModel.predict` returned.
+    """
+    labels = fitting(predictions["logit"].to_numpy(), sets).sum(1)
+    why = np.where(labels == 2, "both fit", "neither fits")
+    why = np.where(predictions["unlike"], "unlike what it learned from", why)
+    return list(np.where(predictions["answer"] == UNSURE, why, ""))
 
 
 def trained_variants() -> list[str]:
-    """Return the variants whose network and calibration are here, at least one.
+    """Return the variants whose network and decision are here, at least one.
 
     Raises:
         InputError: there is none.

@@ -36,16 +36,16 @@ def _say(text: str) -> None:
 
 def write_table(rows: Iterable[Row]) -> Iterator[Row]:
     """Print each of `rows` in a line for people, and yield it."""
-    _say(f"{'verdict':8}{'p_fake':>7}{'FAKE from':>11}  {'tiles FAKE':12}{'size':>11}  image\n")
+    _say(f"{'answer':8}{'p_fake':>6}  {'why':27}{'size':>11}  {'views':12}image\n")
     for row in rows:
         name = _plain_path(row.file)
         if row.error:
-            _say(f"{'error':8}{'':>7}{'':>11}  {'':12}{'':>11}  {name}: {plain(row.error)}\n")
+            _say(f"{'error':68}{name}: {plain(row.error)}\n")
         else:
-            votes = f"{row.tiles_fake} of {row.tiles}" if row.tiles else "-"
             size = f"{row.width}x{row.height}"
-            p_fake = f"{row.p_fake:7.3f}{row.threshold:11.3f}"
-            _say(f"{row.verdict:8}{p_fake}  {votes:12}{size:>11}  {name}\n")
+            views = f"{row.views}" + " disagree" * bool(row.views_disagree)
+            line = f"{row.answer:8}{row.p_fake:6.3f}  {row.why:27}{size:>11}  {views:12}"
+            _say(f"{line}{name}\n")
         yield row
 
 

@@ -2,16 +2,26 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from stages.common.arrays import CROP, WHOLE
 from stages.common.files import replacing
 from stages.common.params import read_value
-from stages.preprocess.resize import Preprocess
+from stages.preprocess.views import Preprocess
 from tools.predict.views import Views
 
 if TYPE_CHECKING:  # the processes that decode need no TensorFlow
     from tools.predict.detector import Detector
+
+
+MEANINGS = {
+    "REAL": "like photographs",
+    "FAKE": "like AI-generated images",
+    "UNSURE": "cannot tell",
+}
+"""Each answer in words."""
 
 
 class Row(NamedTuple):
@@ -21,12 +31,11 @@ class Row(NamedTuple):
     variant: str
     width: int | None = None
     height: int | None = None
-    verdict: str | None = None
+    answer: str | None = None
+    why: str | None = None
     p_fake: float | None = None
-    threshold: float | None = None
-    tiles: int | None = None
-    tiles_fake: int | None = None
-    tiles_disagree: bool | None = None
+    views: int | None = None
+    views_disagree: bool | None = None
     explanation: str | None = None
     error: str | None = None
 
@@ -39,50 +48,33 @@ def rows_of(
     Raises:
         InputError: a picture cannot be written.
     """
-    number = 0
-    for group in _groups(found, detector.model.classifier.batch_size):
-        verdicts = iter(detector.verdicts([seen for _, seen in group if isinstance(seen, Views)]))
+    number, waiting = 0, iter(found)
+    while group := list(islice(waiting, detector.images)):
+        answers = iter(detector.answers([seen for _, seen in group if isinstance(seen, Views)]))
         for name, seen in group:
             number += 1
             if isinstance(seen, str):
                 yield Row(name, detector.variant, error=seen)
                 continue
-            verdict = next(verdicts)
+            answer = next(answers)
             picture = None
             if explanations:
                 stem = os.fsencode(plain(Path(name).stem))[:60].decode(errors="ignore")
                 picture = explanations / f"{number:06}-{stem}.png"
                 with replacing(picture) as file:
-                    detector.explain(seen, verdict).save(file, "PNG")
+                    detector.explain(Path(name).name, seen, answer).save(file, "PNG")
             yield Row(
                 name,
                 detector.variant,
                 seen.width,
                 seen.height,
-                verdict.verdict,
-                verdict.p_fake,
-                detector.threshold,
-                verdict.tiles_fake.size,
-                int(verdict.tiles_fake.sum()),
-                verdict.tiles_disagree,
+                answer.answer,
+                answer.why,
+                answer.p_fake,
+                answer.views,
+                answer.views_disagree,
                 str(picture) if picture else None,
             )
-
-
-def _groups(
-    found: Iterable[tuple[str, Views | str]], images: int
-) -> Iterator[list[tuple[str, Views | str]]]:
-    """Yield what was `found` in groups that fill a batch of so many `images` or tiles."""
-    group: list[tuple[str, Views | str]] = []
-    size = 0
-    for name, seen in found:
-        group.append((name, seen))
-        size += 1 if isinstance(seen, str) else max(1, seen.tiles.shape[0] * seen.tiles.shape[1])
-        if size >= images:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
 
 
 def plain(text: str) -> str:
@@ -90,12 +82,25 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() and letter != "/" else "?" for letter in text)
 
 
+def in_words(answer: str, why: str) -> str:
+    """Return an answer, and why it is UNSURE, for people."""
+    return f"{answer}: {MEANINGS[answer]}" + (f" ({why})" if why else "")
+
+
 def caveat(preprocess: Preprocess) -> str:
-    """Return what a verdict cannot say, in words."""
-    size = f"{preprocess.width}x{preprocess.height}"
+    """Return what an answer cannot say, in words."""
+    size = f"{preprocess.width}x{preprocess.height} pixels"
+    number = preprocess.kinds.count(CROP)
+    parts = f"{number} part{'s' * (number > 1)} of"
+    if WHOLE not in preprocess.kinds:
+        seen = f"{parts} {size} of an image, not scaled"
+    elif number:
+        seen = f"all of an image, scaled to {size}, and {parts} that size, not scaled"
+    else:
+        seen = f"all of an image, scaled to {size}"
     return (
-        f"What a model knows is {size} pixels of images like those of {read_value('source.path')}. "
-        "About other cameras and generators, and images that were edited, compressed or scaled, it "
-        "may be worse than a coin (docs/limits.md), and p_fake is no probability. A verdict proves "
-        "nothing about one image."
+        f"A model is shown {seen}, and knows images like those of {read_value('source.path')}. "
+        "About other cameras and generators, and images that were edited, compressed or scaled, "
+        "it may be worse than a coin (docs/limits.md), and p_fake is no probability. An answer "
+        "proves nothing about one image."
     )
