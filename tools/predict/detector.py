@@ -129,7 +129,7 @@ def reasons(predictions: pd.DataFrame, sets: ConformalSets) -> list[str]:
     labels = fitting(predictions["logit"].to_numpy(), sets).sum(1)
     why = np.where(labels == 2, "both fit", "neither fits")
     why = np.where(predictions["unlike"], "unlike what it learned from", why)
-    return list(np.where(predictions["answer"] == UNSURE, why, ""))
+    return np.where(predictions["answer"] == UNSURE, why, "").tolist()
 
 
 def trained_variants() -> list[str]:

@@ -56,10 +56,13 @@ def test_batches_give_the_same_as_one_image_at_a_time(tmp_path: Path) -> None:
     np.testing.assert_allclose(all_at_once, one, rtol=1e-4, atol=1e-6)
 
 
-def test_an_images_log_odds_are_the_same_to_the_bit_in_any_company(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch_size", [8, 32, 40])
+def test_an_images_log_odds_are_the_same_to_the_bit_in_any_company(
+    tmp_path: Path, batch_size: int
+) -> None:
     saved(tmp_path / "model.h5", conv_layers=[{"filters": 16, "pool": 2}] * 2, dense_units=64)
     images = random_split(100).images
-    classifier = Classifier(tmp_path / "model.h5", batch_size=40)
+    classifier = Classifier(tmp_path / "model.h5", batch_size)
     together = classifier.logits(images)
     assert len(set(together)) == 100
     for numbers in ([57], range(90, 50, -1), range(7, 92, 3)):

@@ -1,4 +1,4 @@
-"""views: the whole image as training saw it, and tiles with the pixels that it has."""
+"""views: what preprocess makes of the images behind a name."""
 
 import io
 import os
@@ -15,47 +15,20 @@ from stages.preprocess.resize import Preprocess
 from stages.images.pixels import decode
 from stages.images.schema import DecodeParams
 from stages.preprocess.schema import PreprocessParams
+from stages.preprocess.views import Preprocess
 from tests.helpers import default_block, png
 from tools.predict.inputs import Place, find, read
-from tools.predict.views import tiles, views, views_of_files
+from tools.predict.views import views, views_of_files
 
 DECODING = default_block("decode", DecodeParams, max_pixels=100_000)
-PREPROCESS = Preprocess(default_block("preprocess", PreprocessParams), DECODING)
+PREPROCESS = Preprocess(default_block("preprocess", PreprocessParams, crops=2), DECODING)
 
 
 def noise(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def test_tiles_are_pixels_of_the_image_spread_evenly() -> None:
-    pixels = noise(70, 100)
-    found = tiles(Image.fromarray(pixels), 32, 32)
-    assert found.shape == (2, 3, 32, 32, 3)
-    for row, top in enumerate((0, 38)):
-        for column, left in enumerate((0, 34, 68)):
-            expected = pixels[top : top + 32, left : left + 32]
-            np.testing.assert_array_equal(found[row, column], expected)
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "grid"),
-    [
-        (32, 32, (0, 0)),
-        (63, 640, (0, 0)),
-        (640, 63, (0, 0)),
-        (64, 64, (2, 2)),
-        (2000, 100, (8, 3)),
-        (300, 4000, (8, 8)),
-    ],
-)
-def test_an_image_twice_as_large_has_tiles_of_which_there_are_64_at_most(
-    height: int, width: int, grid: tuple[int, int]
-) -> None:
-    found = tiles(Image.fromarray(noise(height, width)), 32, 32)
-    assert found.shape == (*grid, 32, 32, 3)
-
-
-def test_the_whole_is_what_preprocess_makes_of_it() -> None:
+def test_views_are_what_preprocess_makes_of_it() -> None:
     """A photograph on its side: the camera's EXIF data say how to turn it."""
     pixels = noise(64, 90)
     exif = Image.Exif()
@@ -63,11 +36,9 @@ def test_the_whole_is_what_preprocess_makes_of_it() -> None:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", exif=exif)
     found = views(decode(buffer.getvalue(), DECODING).rgb, PREPROCESS)
-    upright = np.rot90(pixels, -1)
     assert (found.width, found.height) == (64, 90)
-    expected = Image.fromarray(upright).resize((32, 32), Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(found.whole, np.asarray(expected))
-    np.testing.assert_array_equal(found.tiles[0, 0], upright[:32, :32])
+    upright = Image.fromarray(np.rot90(pixels, -1))
+    np.testing.assert_array_equal(found.pixels, PREPROCESS.views(upright))
 
 
 def test_why_an_image_cannot_be_read_stands_in_its_place() -> None:
