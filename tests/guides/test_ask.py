@@ -1,4 +1,4 @@
-"""docs/ask.md: verdicts for people and programs, and the pictures that explain them."""
+"""docs/ask.md: answers for people and programs, and the pictures that explain them."""
 
 import csv
 import json
@@ -32,18 +32,18 @@ def asking(project: Project) -> Project:
 def test_in_the_terminal(asking: Project) -> None:
     (printed,) = GUIDE.follow("In the terminal", asking)
     header, *rows = printed.splitlines()
-    assert header.split() == ["verdict", "p_fake", "FAKE", "from", "tiles", "FAKE", "size", "image"]
+    assert header.split() == ["answer", "p_fake", "why", "size", "views", "image"]
     assert [row.split()[-1] for row in rows] == [
         "photo.jpg", *(f"holiday.zip/{number}.png" for number in range(3))
     ]  # fmt: skip
-    assert "of 6 " in rows[0]
+    assert " 120x90  1 " in rows[0]
 
 
 def test_for_a_program(asking: Project) -> None:
     (printed,) = GUIDE.follow("For a program", asking)
     (row,) = json.loads(printed)
     assert row["file"] == "-"
-    with (asking.root / "verdicts.csv").open() as file:
+    with (asking.root / "answers.csv").open() as file:
         assert [row["variant"] for row in csv.DictReader(file)] == ["base"] * 3
     text = (asking.root / "docs/ask.md").read_text()
     assert ", ".join(f"`{column}`" for column in row) in " ".join(text.split())

@@ -11,6 +11,7 @@ from stages.common.command import InputError
 from stages.evaluate.classifier import Classifier
 from stages.networks.runtime import keras
 from stages.train.model import CNNModel
+from tests.helpers import CODE, Project
 from tests.stages.train.test_model import config, random_split
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -56,18 +57,31 @@ def test_batches_give_the_same_as_one_image_at_a_time(tmp_path: Path) -> None:
     np.testing.assert_allclose(all_at_once, one, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("batch_size", [8, 32, 40])
-def test_an_images_log_odds_are_the_same_to_the_bit_in_any_company(
-    tmp_path: Path, batch_size: int
-) -> None:
+def test_an_images_log_odds_are_the_same_to_the_bit_in_any_company(tmp_path: Path) -> None:
     saved(tmp_path / "model.h5", conv_layers=[{"filters": 16, "pool": 2}] * 2, dense_units=64)
     images = random_split(100).images
-    classifier = Classifier(tmp_path / "model.h5", batch_size)
+    classifier = Classifier(tmp_path / "model.h5", batch_size=40)
     together = classifier.logits(images)
     assert len(set(together)) == 100
     for numbers in ([57], range(90, 50, -1), range(7, 92, 3)):
         np.testing.assert_array_equal(classifier.logits(images[numbers]), together[numbers])
     assert classifier.logits(images[:0]).shape == (0,)
+
+
+@pytest.mark.slow
+def test_with_avx2_the_last_rows_of_a_batch_are_as_the_others(tmp_path: Path) -> None:
+    """In a process of its own: which instructions are used is settled at the first computation."""
+    saved(tmp_path / "model.h5", dense_units=64)
+    code = """
+from stages.networks.runtime import set_up
+set_up(1, threads=1, instruction_set="AVX2")
+from tests.stages.evaluate.test_classifier import *
+image = random_split(1).images
+for size in (8, 20, 32, 50):
+    print(len(set(Classifier(Path("model.h5"), size).logits(image.repeat(size, axis=0)))))
+"""
+    printed = Project(tmp_path).run("python", "-c", code, env=CODE).stdout
+    assert printed.split() == ["1"] * 4
 
 
 def test_images_may_be_in_a_file(tmp_path: Path) -> None:

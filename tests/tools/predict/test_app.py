@@ -136,7 +136,7 @@ def test_an_upload_is_judged_as_evaluate_does_and_nothing_is_kept(
         page.get_by_role("combobox").click()
         page.get_by_role("option", name=name, exact=True).click()
         answer, p_fake = rows.loc[path, ["answer", "p_fake"]]
-        said = {"UNSURE": f"cannot tell ({shown[name][1]})"}.get(answer, "like")
+        said = f"cannot tell ({shown[name][1]})" if answer == "UNSURE" else "like"
         expect(page.get_by_role("heading", name=f"{answer}: {said}")).to_be_visible()
         expect(page.get_by_text(re.compile(f"p_fake {p_fake:.3f}; (REAL|never)"))).to_be_visible()
     page.wait_for_function(
