@@ -196,18 +196,6 @@ def test_only_this_machine_is_listened_to(server: Server) -> None:
     assert {each.raddr.ip for each in connections if each.raddr} <= {"127.0.0.1"}
 
 
-def test_models_of_another_size_are_a_sentence_on_the_page(
-    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = project.copy_to(tmp_path / "copy")
-    edit_params(copy.root, {"preprocess.image_size": [16, 16]})
-    monkeypatch.chdir(copy.root)
-    monkeypatch.syspath_prepend(REPOSITORY)
-    page = AppTest.from_file(str(REPOSITORY / "tools/predict/app.py")).run(timeout=60)
-    (error,) = page.error
-    assert "base was trained on [32, 32], found [16, 16]" in error.value
-
-
 def test_without_models_the_page_says_what_to_run(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
