@@ -10,7 +10,6 @@ from stages.common.command import InputError
 from stages.networks.kinds import batch_of, kinds_of, of_kinds
 from stages.networks.runtime import keras
 
-
 ROWS = 6
 """oneDNN's AVX2 kernels multiply so many rows of a matrix at a time, and one or two that are left
 over by another kernel, whose sums differ in the last digit: so these stay empty."""

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from stages.preprocess.resize import Preprocess
 
 from stages.images.pixels import decode
 from stages.images.schema import DecodeParams
