@@ -20,7 +20,7 @@ from stages.compare import curves, figures
 from stages.compare.comparison import compare_models, compare_runs, models_of
 from stages.compare.results import clusters_of, is_right, read_metrics, read_sets, read_tables
 from stages.compare.schema import CompareParams
-from stages.compare.summary import describe_changes, to_json, to_markdown
+from stages.compare.summary import describe_models, to_json, to_markdown
 from stages.evaluate.gallery import read_gallery
 from stages.pages.slice_table import marks, names
 
@@ -47,7 +47,7 @@ def main() -> None:
     clusters = clusters_of(predictions, correct.index)
     of_models = compare_models(correct, clusters, models)
     runs = compare_runs(correct, clusters, models, of_models)
-    changes = describe_changes(configs, baseline)
+    changes = describe_models(configs, baseline)
     slices = read_tables(variants, Path("plots/slices"))
     numbers = to_json(clusters, changes, metrics, robustness, sets, slices, runs, of_models)
     markdown = to_markdown(json.loads(numbers))

@@ -8,7 +8,10 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from stages.common.manifest import LABELS
 from stages.evaluate.calibration import probabilities
+from stages.evaluate.conformal import UNSURE
 from stages.evaluate.reliability import reliability
+
+ANSWERS = (*LABELS, UNSURE)
 
 
 def training(epochs: pd.DataFrame) -> pd.DataFrame:
@@ -72,10 +75,14 @@ def calibration(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def confusion(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the number of test images for each variant, actual label and verdict."""
-    counts = predictions.groupby(["variant", "label", "verdict"]).size()
+    """Return the number of test images for each variant, actual label and answer.
+
+    Answers are what people get; how often a verdict that knows no doubt is right, tables say.
+    """
+    counts = predictions.groupby(["variant", "label", "answer"]).size()
     every = pd.MultiIndex.from_product(
-        [predictions["variant"].unique(), LABELS, LABELS], names=["variant", "actual", "predicted"]
+        [predictions["variant"].unique(), LABELS, ANSWERS],
+        names=["variant", "actual", "predicted"],
     )
     return counts.reindex(every, fill_value=0).rename("images").reset_index()
 

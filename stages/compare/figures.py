@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from stages.common.manifest import HELD_OUT, LABELS
+from stages.compare.curves import ANSWERS
 from stages.evaluate.gallery import EXAMPLES, KINDS
 from stages.pages.slice_table import largest
 
@@ -42,7 +43,7 @@ UNITS = {
     "JPEG": "quality",
     "blur": "sigma, pixels",
     "noise": "sigma, of 255",
-    "downscale": "to pixels",
+    "downscale": "to a share of its size",
 }
 """What the levels of each kind of perturbation are."""
 
@@ -68,19 +69,26 @@ def training(curves: pd.DataFrame) -> Figure:
         2, len(variants), (2.1 * len(variants) + 0.7, 4.2), sharex=True, sharey="row"
     )
     for number, variant in enumerate(variants):
-        for split, line in (("train", ":"), ("validation", "-")):
-            rows = curves[(curves["variant"] == variant) & (curves["split"] == split)]
-            for row, measure in enumerate(("accuracy", "loss")):
-                colour = _colour(number)
-                # Of one epoch there is no line, only a dot.
-                axes[row, number].plot(
+        of_variant = curves[curves["variant"] == variant]
+        has_line = of_variant["epoch"].nunique() > 1
+        for row, measure in enumerate(("accuracy", "loss")):
+            panel = axes[row, number]
+            for split, line in (("train", ":"), ("validation", "-")):
+                rows = of_variant[of_variant["split"] == split]
+                panel.plot(
                     rows["epoch"],
                     rows[measure],
                     f".{line}",
-                    markersize=3,
-                    color=colour,
+                    markersize=3 if has_line else 8,
+                    color=_colour(number),
                     label=split,
                 )
+            if not has_line:  # two dots say which they are, the upper one above the lower
+                points = of_variant.sort_values(measure, ascending=False)
+                for point, side in zip(points.itertuples(), ("bottom", "top"), strict=True):
+                    value = getattr(point, measure)
+                    text = f"  {point.split} {value:.3f}"
+                    panel.annotate(text, (point.epoch, value), va=side, fontsize=7)
         axes[0, number].set_title(_wrapped(str(variant), 2))
         axes[1, number].set_xlabel("epoch")
         axes[1, number].xaxis.set_major_locator(MaxNLocator(4, integer=True))
@@ -252,7 +260,7 @@ def slices(table: pd.DataFrame) -> Figure:
 def gallery(variant: str, examples: pd.DataFrame) -> Figure:
     """Return the examples of a variant: image and heat map, a row for each kind."""
     figure, [[axes]] = _axes(1, 1, (2.1 * EXAMPLES, 1.5 * len(KINDS) + 0.4))
-    axes.set_title(f"{variant}: where it was surest, and what spoke for its verdict")
+    axes.set_title(f"{variant}: where it was surest or unsure, and what spoke for its verdict")
     axes.set(xlim=(0, 2.2 * EXAMPLES), ylim=(1.5 * len(KINDS), 0), aspect="equal")
     axes.set_axis_off()
     for row, kind in enumerate(KINDS):
@@ -269,24 +277,22 @@ def gallery(variant: str, examples: pd.DataFrame) -> Figure:
 
 
 def confusion(matrices: pd.DataFrame) -> Figure:
-    """Return a confusion matrix for each variant, with counts and shares of the actual label."""
+    """Return a matrix of labels and answers a variant, with counts and shares of the label."""
     variants = list(matrices["variant"].unique())
     figure, grid = _grid(len(variants), 2.1)
     for axes, variant in zip(grid, variants, strict=False):
         of_variant = matrices[matrices["variant"] == variant]
         counts = of_variant.pivot(index="actual", columns="predicted", values="images")
-        counts = counts.loc[list(LABELS), list(LABELS)]
+        counts = counts.loc[list(LABELS), list(ANSWERS)]
         shares = counts.div(counts.sum(axis=1), axis=0)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for row in range(2):
-            for column in range(2):
-                share = shares.iloc[row, column]
-                text = f"{counts.iloc[row, column]}\n{share:.0%}"
-                colour = "white" if share > 0.5 else "black"
-                axes.text(column, row, text, ha="center", va="center", color=colour)
-        axes.set_xticks([0, 1], LABELS)
-        axes.set_yticks([0, 1], LABELS)
-        axes.set(xlabel="predicted", ylabel="actual")
+        for (row, column), share in np.ndenumerate(shares):
+            text = f"{counts.iloc[row, column]}\n{share:.0%}"
+            colour = "white" if share > 0.5 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=colour)
+        axes.set_xticks(range(len(ANSWERS)), ANSWERS, fontsize=7)
+        axes.set_yticks(range(len(LABELS)), LABELS, fontsize=7)
+        axes.set(xlabel="answer", ylabel="label")
         axes.set_title(_wrapped(variant, 1.5))
     return figure
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from stages.common.manifest import LABELS
 from stages.compare.verdicts import in_words
+from stages.pages.headline import headline, held_out_table
 from stages.pages.markdown import table
 from stages.pages.slice_table import rest_in_words, slice_table
 
@@ -17,13 +19,55 @@ def describe_changes(
     configs: Mapping[str, Mapping[str, Any]], baseline: str
 ) -> dict[str, dict[str, Any]]:
     """Return for each variant the values in which its configuration differs from the baseline's."""
-    changes = {}
-    for variant, config in configs.items():
-        ours, theirs = _comparable(config, configs[baseline])
-        keys = dict.fromkeys([*ours, *theirs])
-        different = [key for key in keys if ours.get(key) != theirs.get(key)]
-        changes[variant] = {key: ours.get(key, "none") for key in different}
-    return changes
+    return {variant: _changes(config, configs[baseline]) for variant, config in configs.items()}
+
+
+def describe_models(
+    configs: Mapping[str, Mapping[str, Any]], baseline: str
+) -> dict[str, dict[str, Any]]:
+    """Return as `describe_changes` does in what the variants' networks differ, whatever their kind.
+
+    What a network has no use for is no difference. What only the baseline's has no use for is one
+    where the variants that use it differ in it.
+    """
+    short = {variant: _in_few_words(config) for variant, config in configs.items()}
+    known = short[baseline]
+    told = {
+        key
+        for config in short.values()
+        for key, value in config.items()
+        if key in known or any(other.get(key, value) != value for other in short.values())
+    }
+    return {
+        variant: _changes(
+            {
+                key: _in_short(value) if isinstance(value, list) and key not in known else value
+                for key, value in config.items()
+                if key in told
+            },
+            {key: value for key, value in known.items() if key in config},
+        )
+        for variant, config in short.items()
+    }
+
+
+def _in_few_words(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `config` with a size as one value, and of a backbone what tells it from others."""
+    few = dict(config)
+    if few.get("input_size"):
+        few["input_size"] = "x".join(map(str, few["input_size"]))
+    if backbone := few.get("backbone"):
+        few["backbone"] = Path(backbone["weights"]).name
+        few["backbone.layers"] = _in_short(backbone["layers"])
+        few["backbone.trainable"] = backbone["trainable"]
+    return few
+
+
+def _changes(config: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    ours, theirs = _comparable(config, other)
+    keys = dict.fromkeys([*ours, *theirs])
+    different = [key for key in keys if ours.get(key) != theirs.get(key)]
+    return {key: ours.get(key, "none") for key in different}
 
 
 def _comparable(
@@ -60,7 +104,14 @@ def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
 
 def changes_in_words(changes: Mapping[str, Any]) -> str:
     """Return the changes of one variant as `key value, key value`."""
-    return ", ".join(f"{key} {value}" for key, value in changes.items()) or "nothing"
+    return ", ".join(f"{key} {in_yaml(value)}" for key, value in changes.items()) or "nothing"
+
+
+def in_yaml(value: Any) -> str:
+    """Return a value as params.yaml has it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else str(value)
 
 
 def to_json(
@@ -119,7 +170,9 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         "\n\n".join(
             [
                 f"# Comparison of {len(variants)} variants",
-                report["words"],
+                best_in_words(report),
+                *filter(None, [best_held_out(report)]),
+                verdicts_in_words(report),
                 *(
                     ["## Models", MODELS_NOTE, models_table(report), "## Training runs"]
                     * has_seeds(report)
@@ -136,6 +189,34 @@ def to_markdown(report: Mapping[str, Any]) -> str:
         )
         + "\n"
     )
+
+
+def best_in_words(report: Mapping[str, Any]) -> str:
+    """Return which variant of `report` to choose by validation, and what it is worth: Markdown."""
+    name, best = next(iter(by_validation(report["variants"]).items()))
+    validation = f"{best['metrics']['validation_accuracy']:.3f}"
+    found = headline(best["metrics"], pd.DataFrame(best["slices"]), best.get("sets", {}))
+    text = f"Best on validation: **{name}**, with an accuracy of {validation} there. {found}"
+    if not has_held_out(report):
+        return text
+    held_out = {v: row["metrics"]["held_out_accuracy"] for v, row in report["variants"].items()}
+    highest = max(held_out, key=lambda variant: held_out[variant])
+    if held_out[highest] == held_out[name]:
+        return text
+    other = _with_interval(report["variants"][highest]["metrics"], "held_out_accuracy")
+    return f"{text} Highest on these: **{highest}**, {other}."
+
+
+def verdicts_in_words(report: Mapping[str, Any]) -> str:
+    """Return which variants of `report` are better than the baseline, and where."""
+    alone = len(report["variants"]) == 1
+    return report["words"] + " This is of the own test images alone." * (not alone)
+
+
+def best_held_out(report: Mapping[str, Any]) -> str:
+    """Return a Markdown table of the same variant on each slice that is held out; "" for none."""
+    best = next(iter(by_validation(report["variants"]).values()))
+    return held_out_table(pd.DataFrame(best["slices"]))
 
 
 MODELS_NOTE = (
@@ -157,9 +238,10 @@ def runs_note(report: Mapping[str, Any]) -> str:
         "test against the baseline, which is McNemar's exact test where each image stands alone, "
         f"after Holm's correction; below 0.05 a variant is called better or worse"
         f"{unless * has_seeds(report)}. At its threshold: accuracy of the verdicts at the "
-        "threshold that was chosen on validation. ECE: expected calibration error as trained → "
-        "after temperature scaling on validation. Perturbed: mean accuracy on the test images "
-        "under every kind of perturbation."
+        "threshold that was chosen on validation. Answered: share of images that are called REAL "
+        "or FAKE, not UNSURE; right of these: accuracy of such answers. ECE: expected calibration "
+        "error as trained → after temperature scaling on validation. Perturbed: mean accuracy on "
+        "test images under every kind of perturbation, of as many as robustness.samples says."
     )
 
 
@@ -206,6 +288,8 @@ def runs_table(report: Mapping[str, Any]) -> str:
         "difference",
         "p",
         "at its threshold",
+        "answered",
+        "right of these",
         "ROC AUC",
         "ECE",
         "perturbed",
@@ -221,6 +305,8 @@ def runs_table(report: Mapping[str, Any]) -> str:
             _with_interval(row["comparison"], "difference", "+"),
             p_in_words(row["comparison"]["p_adjusted"]),
             f"{row['metrics']['accuracy_at_threshold']:.3f}",
+            f"{row['metrics']['answered']:.3f}",
+            _number(row["metrics"].get("accuracy_answered")),
             f"{row['metrics']['roc_auc']:.3f}",
             f"{row['metrics']['ece']:.3f} → {row['metrics']['ece_calibrated']:.3f}",
             f"{row['robustness']['accuracy_perturbed']:.3f}",
@@ -310,6 +396,10 @@ def _with_interval(row: Mapping[str, Any], name: str, sign: str = "") -> str:
     if low == high == 0:
         return f"{row[name]:{sign}.3f}"
     return f"{row[name]:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def p_in_words(p: float | None) -> str:

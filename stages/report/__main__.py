@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from stages.common.arrays import FINDINGS
+from stages.common.arrays import FINDINGS, SHORT_CUTS
 from stages.common.command import InputError, command_line, run
 from stages.common.files import naming, read_json, replacing
 from stages.common.params import read_value
@@ -36,7 +36,8 @@ def main() -> None:
         robustness = pd.read_csv(ROBUSTNESS, dtype={"level": str})
         audit = read_json(DATA)
         audit["findings"] += read_json(FINDINGS)
-        of_data = data_page(str(read_value("source.path")), audit, shown)
+        left = read_json(SHORT_CUTS)
+        of_data = data_page(str(read_value("source.path")), audit, shown, left)
         pictures = data_pictures(shown)
         text = page(comparison, robustness, GALLERIES, FIGURES, of_data, pictures)
     except OSError as error:

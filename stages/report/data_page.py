@@ -90,12 +90,13 @@ def _png(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def data_page(source: str, audit: dict[str, Any], shown: Shown) -> str:
+def data_page(source: str, audit: dict[str, Any], shown: Shown, left: dict[str, float]) -> str:
     """Return the audit as Markdown; pictures are in the folder `data` beside it.
 
     Args:
         source: the path of the data set.
         audit: what reports/data.json holds; its findings may be joined by others.
+        left: what data/processed/short_cuts.json holds.
     """
     return (
         "\n\n".join(
@@ -117,6 +118,8 @@ def data_page(source: str, audit: dict[str, Any], shown: Shown) -> str:
                 _near_duplicates(audit, shown.near_pairs),
                 "## Short cuts",
                 _short_cuts(audit),
+                "## Short cuts that are left",
+                _left(left),
                 "## Leave one slice out",
                 _leave_slice_out(audit),
                 "## What the images look like",
@@ -247,14 +250,25 @@ def _near_duplicates(audit: dict[str, Any], pairs: pd.DataFrame) -> str:
 def _short_cuts(audit: dict[str, Any]) -> str:
     if "short_cuts" not in audit:
         return "Not looked for."
-    if not audit["short_cuts"]:
-        return "Too few images to tell."
-    rows = [[name, f"{value:.3f}"] for name, value in audit["short_cuts"].items()]
     return (
         "How often a small decision tree tells REAL from FAKE without a look at what the image "
         "shows (balanced accuracy in five-fold cross-validation; 0.5 is chance).\n\n"
-        + table(["by", "accuracy"], rows)
+        + _accuracies(audit["short_cuts"])
     )
+
+
+def _left(left: dict[str, float]) -> str:
+    return (
+        "How often such a tree tells them apart by mean colour and spectrum of what networks see: "
+        "one view of each kind of the images for training and validation, as `preprocess` makes "
+        "it. What it finds, networks can learn, too; `preprocess.align` takes away what size and "
+        "compression tell.\n\n" + _accuracies(left)
+    )
+
+
+def _accuracies(found: dict[str, float]) -> str:
+    rows = [[name, f"{value:.3f}"] for name, value in found.items()]
+    return table(["by", "accuracy"], rows) if rows else "Too few images to tell."
 
 
 def _leave_slice_out(audit: dict[str, Any]) -> str:

@@ -1,30 +1,40 @@
 """reports/index.html: everything on one page."""
 
 import base64
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from markdown_it import MarkdownIt
+from PIL import Image
 
 from stages.compare.summary import (
     MODELS_NOTE,
     SETS_NOTE,
+    best_held_out,
+    best_in_words,
     choice_note,
     has_seeds,
+    in_yaml,
     models_table,
     runs_note,
     runs_table,
     sets_table,
     slices_note,
     slices_table,
+    verdicts_in_words,
 )
 from stages.evaluate.gallery import KINDS, read_gallery
 from stages.pages.markdown import code, table
 from stages.pages.templates import render
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
+LARGEST = 112
+"""Pixels of the longer side of a picture in the gallery, so that the page stays small."""
+PIXELS = 64
+"""Pixels of a side up to which a picture is shown pixel by pixel, and not smoothed."""
 
 
 def data_uri(png: bytes) -> str:
@@ -54,14 +64,14 @@ def to_html(markdown: str, pictures: Mapping[str, bytes] | None = None, level: i
 def differing_parameters(variants: Mapping[str, Any]) -> str:
     """Return a Markdown table: a row for each parameter that is not the same for all variants.
 
-    An empty cell means the baseline's value, which the first column has.
+    An empty cell means the baseline's value, or that a network has no use for one.
     """
     keys = dict.fromkeys(key for row in variants.values() for key in row["differs_in"])
     if not keys:
         return "All variants have the same parameters."
     others = [name for name, row in variants.items() if row["differs_in"]]
     rows = [
-        [code(key), *(str(variants[name]["differs_in"].get(key, "")) for name in others)]
+        [code(key), *(in_yaml(variants[name]["differs_in"].get(key, "")) for name in others)]
         for key in keys
     ]
     return table(["parameter", *others], rows)
@@ -101,11 +111,28 @@ def perturbed(robustness: pd.DataFrame) -> str:
 
 
 def gallery(folder: Path) -> list[tuple[str, list[dict[Any, Any]]]]:
-    """Return the examples in `folder` by kind, each with its pictures in it."""
+    """Return the examples in `folder` by kind, each with its pictures in it.
+
+    `is_tiny` says of each whether its pixels are to be seen one by one.
+    """
     examples: list[dict[Any, Any]] = read_gallery(folder).to_dict("records")
     for example in examples:
-        example |= {name: data_uri(Path(example[name]).read_bytes()) for name in ("image", "heat")}
+        with Image.open(example["image"]) as picture:
+            example["is_tiny"] = max(picture.size) <= PIXELS
+        for name in ("image", "heat"):
+            example[name] = data_uri(_small(Path(example[name]).read_bytes()))
     return [(kind, [e for e in examples if e["kind"] == kind]) for kind in KINDS]
+
+
+def _small(png: bytes) -> bytes:
+    """Return a PNG file as it is, or scaled down if it is large."""
+    picture = Image.open(io.BytesIO(png))
+    if max(picture.size) <= LARGEST:
+        return png
+    picture.thumbnail((LARGEST, LARGEST))
+    small = io.BytesIO()
+    picture.save(small, "PNG")
+    return small.getvalue()
 
 
 def page(
@@ -132,9 +159,10 @@ def page(
     variants = report["variants"]
     return render(
         TEMPLATE,
-        words=report["words"],
+        words=verdicts_in_words(report),
         images=report["test_images"],
-        best=max(variants.items(), key=lambda item: item[1]["metrics"]["validation_accuracy"]),
+        best=to_html(best_in_words(report)),
+        held_out=to_html(best_held_out(report)),
         baseline=next(iter(variants)),
         variants=list(variants),
         runs=to_html(runs_table(report)),

@@ -21,14 +21,13 @@ def rows(table: pd.DataFrame) -> list[tuple]:
     return list(table.itertuples(index=False, name=None))
 
 
-def test_confusion_counts_verdicts_and_every_cell_even_empty_ones() -> None:
+def test_confusion_counts_answers_and_every_cell_even_empty_ones() -> None:
     table = pd.DataFrame(
         {
             "variant": ["b"] * 5 + ["a"],
             "label": ["REAL", "REAL", "FAKE", "FAKE", "FAKE", "REAL"],
-            # With a threshold of its own, 0.6 may be REAL.
-            "p_fake": [0.6, 0.7, 0.8, 0.8, 0.9, 0.1],
             "verdict": ["REAL", "FAKE", "FAKE", "FAKE", "FAKE", "REAL"],
+            "answer": ["REAL", "FAKE", "FAKE", "UNSURE", "FAKE", "UNSURE"],
         }
     )
     found = confusion(table)
@@ -36,12 +35,16 @@ def test_confusion_counts_verdicts_and_every_cell_even_empty_ones() -> None:
     assert rows(found) == [
         ("b", "REAL", "REAL", 1),
         ("b", "REAL", "FAKE", 1),
+        ("b", "REAL", "UNSURE", 0),
         ("b", "FAKE", "REAL", 0),
-        ("b", "FAKE", "FAKE", 3),
-        ("a", "REAL", "REAL", 1),
+        ("b", "FAKE", "FAKE", 2),
+        ("b", "FAKE", "UNSURE", 1),
+        ("a", "REAL", "REAL", 0),
         ("a", "REAL", "FAKE", 0),
+        ("a", "REAL", "UNSURE", 1),
         ("a", "FAKE", "REAL", 0),
         ("a", "FAKE", "FAKE", 0),
+        ("a", "FAKE", "UNSURE", 0),
     ]
 
 

@@ -51,11 +51,11 @@ def tables(variants: list[str]) -> dict[str, pd.DataFrame]:
             "label": np.where(labels == 1, "FAKE", "REAL"),
             "logit": logits,
             "p_fake": 1 / (1 + np.exp(-logits / 2)),
-            "verdict": np.where(logits > 0, "FAKE", "REAL"),
+            "answer": np.select([logits > 0.5, logits < -0.5], ["FAKE", "REAL"], "UNSURE"),
         }
     )
     levels = [("none", [0.0]), ("JPEG", [90.0, 75, 60, 40, 25, 10]), ("blur", [0.3, 0.6, 0.9])]
-    levels += [("noise", [2.0, 4, 8, 16, 32]), ("downscale", [24.0, 16, 12])]
+    levels += [("noise", [2.0, 4, 8, 16, 32]), ("downscale", [0.75, 0.5, 0.375])]
     robustness = pd.DataFrame(
         [
             (variant, kind, level, random.uniform(0.5, 0.8))
@@ -185,6 +185,38 @@ def test_runs_of_a_model_are_beside_each_other_below_its_first() -> None:
     assert corners.max(axis=0).tolist() == pytest.approx([0.72, 2.4])
 
 
+def test_what_is_fitted_at_once_is_two_points_with_their_values() -> None:
+    """The upper one's words stand above those of the lower one, so that they do not overlap."""
+    epochs = pd.DataFrame(
+        {"variant": ["own"] * 2 + ["frozen"], "epoch": [0, 1, 0], "accuracy": [0.5, 0.6, 1.0]}
+    ).assign(loss=[0.7, 0.6, 0.001], val_accuracy=[0.4, 0.5, 0.952], val_loss=[0.9, 0.8, 0.104])
+    figure = figures.training(curves.training(epochs))
+    of_own, of_frozen = (
+        [
+            (text.get_text().strip(), text.get_verticalalignment())
+            for axes in panels
+            for text in axes.texts
+        ]
+        for panels in (figure.axes[::2], figure.axes[1::2])
+    )
+    assert of_own == []
+    assert of_frozen == [
+        ("train 1.000", "bottom"), ("validation 0.952", "top"),
+        ("validation 0.104", "bottom"), ("train 0.001", "top"),
+    ]  # fmt: skip
+    assert cut_off(figure) == []
+
+
+def test_a_matrix_of_answers_has_a_column_for_unsure() -> None:
+    cells = [("REAL", "REAL", 3), ("REAL", "FAKE", 1), ("REAL", "UNSURE", 4)]
+    cells += [("FAKE", "REAL", 0), ("FAKE", "FAKE", 1), ("FAKE", "UNSURE", 1)]
+    table = pd.DataFrame(cells, columns=["actual", "predicted", "images"])
+    (axes,) = figures.confusion(table.assign(variant="a")).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["REAL", "FAKE", "UNSURE"]
+    found = [text.get_text() for text in axes.texts]
+    assert found == ["3\n38%", "1\n12%", "4\n50%", "0\n0%", "1\n50%", "1\n50%"]
+
+
 def test_robustness_starts_from_the_unchanged_images() -> None:
     table = pd.DataFrame(
         [
@@ -257,7 +289,8 @@ def test_without_perturbations_there_is_a_figure_too(tmp_path: Path) -> None:
 def test_the_gallery_shows_each_example_with_its_heat_and_fewer_where_there_are_fewer(
     tmp_path: Path,
 ) -> None:
-    kinds = [kind for kind, count in zip(KINDS, (4, 2, 0, 1), strict=True) for _ in range(count)]
+    counts = (4, 1, 0, 1, 0, 1)
+    kinds = [kind for kind, count in zip(KINDS, counts, strict=True) for _ in range(count)]
     examples = pd.DataFrame({"kind": kinds, "p_fake": np.linspace(0, 1, 7)})
     random = np.random.default_rng(0)
     for column in ("image", "heat"):
@@ -272,7 +305,7 @@ def test_the_gallery_shows_each_example_with_its_heat_and_fewer_where_there_are_
     captions = [text for text in written if "% FAKE" in text]
     assert [caption.split("\n")[0] for caption in captions] == kinds
     assert captions[0] == "true REAL\n0.0% FAKE"
-    assert captions[-1] == "false FAKE\n100.0% FAKE"
+    assert captions[-1] == "unsure FAKE\n100.0% FAKE"
     assert cut_off(figure) == []
     images = figure.axes[0].get_images()
     places = [tuple(round(value, 2) for value in image.get_extent()) for image in images]

@@ -12,6 +12,7 @@ from stages.compare.summary import (
     changes_in_words,
     choice_note,
     describe_changes,
+    describe_models,
     models_table,
     runs_table,
     sets_table,
@@ -50,6 +51,49 @@ def test_a_change_from_nothing_or_to_nothing_is_one() -> None:
     assert describe_changes(configs, "some")["base"] == {"steps": None, "flip": "none"}
 
 
+BACKBONE = {"weights": "data/backbones/lite.h5", "md5": "a" * 32, "trainable": False}
+OWN: dict[str, Any] = {"views": "whole", "input_size": None, "threads": 1, "backbone": None}
+OWN |= {"epochs": 20, "conv_layers": [{"filters": 8}, {"filters": 8}], "dropout": 0.5}
+FROZEN: dict[str, Any] = {"views": "both", "input_size": [224, 160], "threads": 1, "head_l2": 1.0}
+FROZEN |= {"backbone": BACKBONE | {"layers": ["top"]}}
+
+
+def test_a_frozen_backbone_does_not_list_what_it_has_no_use_for() -> None:
+    configs = {"base": OWN, "long": OWN | {"epochs": 40}, "photo": FROZEN}
+    changes = describe_models(configs, "base")
+    words = {variant: changes_in_words(found) for variant, found in changes.items()}
+    assert words == {
+        "base": "nothing",
+        "long": "epochs 40",
+        "photo": "views both, input_size 224x160, backbone lite.h5",
+    }
+    assert changes_in_words(describe_models(configs, "photo")["long"]) == (
+        "views whole, input_size null, backbone null, epochs 40"
+    )
+
+
+def test_frozen_backbones_are_told_apart_by_what_they_alone_have() -> None:
+    """Also from a baseline that has none of it; a file's hash is told by its name."""
+    others = {
+        "photo": FROZEN,
+        "loose": FROZEN | {"head_l2": 0.1},
+        "deep": FROZEN | {"backbone": BACKBONE | {"layers": ["middle", "top"]}},
+    }
+    shared = "views both, input_size 224x160"
+    changes = describe_models({"base": OWN} | others, "base")
+    assert {name: changes_in_words(changes[name]) for name in others} == {
+        "photo": f"{shared}, head_l2 1.0, backbone lite.h5, backbone.layers top",
+        "loose": f"{shared}, head_l2 0.1, backbone lite.h5, backbone.layers top",
+        "deep": f"{shared}, head_l2 1.0, backbone lite.h5, backbone.layers middle-top",
+    }
+    changes = describe_models(others, "photo")
+    assert changes == {
+        "photo": {},
+        "loose": {"head_l2": 0.1},
+        "deep": {"backbone.layers": "middle-top"},
+    }
+
+
 def compared(
     seeds: int = 1, external: bool = False, held_out: tuple[str, ...] = ()
 ) -> tuple[Any, ...]:
@@ -65,6 +109,8 @@ def compared(
             "ece_calibrated": [0.02, 0.03, 0.0404],
             "accuracy_at_threshold": [0.71, 0.66, 0.76],
             "validation_accuracy": [0.72, 0.67, 0.78],
+            "answered": [0.5, 0.0, 0.625],
+            "accuracy_answered": [0.9, float("nan"), 0.875],
         },
         index=variants,
     )
@@ -180,16 +226,16 @@ def test_training_runs_are_in_a_table_best_first() -> None:
     report = json.loads(to_json(*compared()))
     lines = runs_table(report).splitlines()
     assert lines[0] == (
-        "| variant | validation | accuracy | verdict | difference | p | at its threshold | ROC AUC "
-        "| ECE | perturbed | differs from base in |"
+        "| variant | validation | accuracy | verdict | difference | p | at its threshold "
+        "| answered | right of these | ROC AUC | ECE | perturbed | differs from base in |"
     )
     assert lines[2:] == [
         "| wide | 0.780 | 0.750 (0.720 to 0.780) | better | +0.050 (+0.020 to +0.080) | < 0.001 "
-        "| 0.760 | 0.900 | 0.300 → 0.040 | 0.620 | dense_units 1024 |",
-        "| base | 0.720 | 0.700 (0.670 to 0.730) | baseline | +0.000 |  | 0.710 | 0.800 "
-        "| 0.100 → 0.020 | 0.600 | nothing |",
+        "| 0.760 | 0.625 | 0.875 | 0.900 | 0.300 → 0.040 | 0.620 | dense_units 1024 |",
+        "| base | 0.720 | 0.700 (0.670 to 0.730) | baseline | +0.000 |  | 0.710 | 0.500 "
+        "| 0.900 | 0.800 | 0.100 → 0.020 | 0.600 | nothing |",
         "| sgd | 0.670 | 0.650 (0.620 to 0.680) | worse | -0.050 (-0.090 to -0.010) | 0.020 "
-        "| 0.660 | 0.700 | 0.200 → 0.030 | 0.610 | optimizer sgd |",
+        "| 0.660 | 0.000 |  | 0.700 | 0.200 → 0.030 | 0.610 | optimizer sgd |",
     ]
 
 
@@ -200,6 +246,28 @@ def test_what_is_held_out_stands_right_after_the_accuracy() -> None:
     assert lines[2].startswith(
         "| wide | 0.780 | 0.750 (0.720 to 0.780) | 0.550 (0.410 to 0.630) | better |"
     )
+
+
+def test_the_accuracy_of_the_best_never_stands_without_what_is_known_of_others() -> None:
+    def opening(**measured: Any) -> str:
+        text = to_markdown(json.loads(to_json(*compared(**measured))))
+        return text[: text.index("Better than base")]
+
+    own = (
+        "# Comparison of 3 variants\n\nBest on validation: **wide**, with an accuracy of 0.780 "
+        "there. On its own test images, which are of the kinds that it learned from, its accuracy "
+        "is **0.750** (95% interval 0.720 to 0.780). "
+    )
+    nothing = "Nothing here says how it does on subjects and generators that it has not seen: "
+    assert opening().startswith(own + nothing + "name some of yours in `source.hold_out`")
+    elsewhere = "On other data sets: `sd15` 0.550 (0.530 to 0.570) and `fakes` 1.000 (0.940 to"
+    assert opening(external=True).startswith(own + elsewhere)
+    held_out = opening(held_out=("FAKE",))
+    assert held_out.startswith(
+        own + "On 1,200 images of what it has never seen, `sd`, it is **0.550** (0.410 to 0.630): "
+        "expect no more of other subjects and generators. Highest on these: **base**, 0.600 ("
+    )
+    assert "| `sd` | FAKE | 0.550 (0.450 to 0.600) | 1,200 | 1,196 |" in held_out
 
 
 def test_the_note_says_what_to_choose_by_and_what_cannot_be_measured() -> None:
@@ -275,7 +343,8 @@ def test_models_are_shown_only_if_one_has_several_runs() -> None:
     assert several.index("## Models") < several.index("## Training runs")
     assert models_table(json.loads(to_json(*compared(seeds=3)))) in several
     for text in (one_each, several):
-        assert text.startswith("# Comparison of 3 variants\n\nBetter than base: wide.")
+        assert text.startswith("# Comparison of 3 variants\n\nBest on validation: **wide**")
+        assert "\n\nBetter than base: wide." in text
         assert "the same 1,000 test images" in text
         assert "95% intervals over 520 independent observations (1,000 images)" in text
         assert "which is McNemar's exact test where each image stands alone" in text

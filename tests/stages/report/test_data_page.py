@@ -28,7 +28,7 @@ class Data:
         run_stage("source")
         self.audit: dict[str, Any] = json.loads((root / "reports/data.json").read_text())
         self.shown = Shown.read(root / "data/audit")
-        self.page = data_page("data.zip", self.audit, self.shown)
+        self.page = data_page("data.zip", self.audit, self.shown, {})
 
     def original(self, name: str) -> np.ndarray:
         """Return the pixels of an image of the data set."""
@@ -89,8 +89,22 @@ def test_slices_that_were_left_out_have_a_table(workspace: Path) -> None:
         {"slice": "a|b", "label": "REAL", "images": 43}
         | {"accuracy_seen": 0.9111, "accuracy_left_out": 0.0299}
     ]
-    page = data_page("data.zip", data.audit, data.shown)
+    page = data_page("data.zip", data.audit, data.shown, {})
     assert r"| `a\|b` | REAL | 43 | 0.911 | 0.030 |" in page
+
+
+def test_what_is_left_in_the_arrays_stands_beside_the_audit_of_the_files(workspace: Path) -> None:
+    data = Data(workspace, {}, {})
+    start = "## Short cuts that are left\n\n"
+    assert "Too few images to tell." in data.page[data.page.index(start) :]
+    found = {"mean colour (whole)": 0.6272, "spectrum (whole)": 0.65, "all of these": 0.711}
+    page = data_page("data.zip", data.audit, data.shown, found)
+    of_arrays = page[page.index(start) : page.index("## Leave one slice out")]
+    assert (
+        "| mean colour (whole) | 0.627 |\n| spectrum (whole) | 0.650 |\n| all of these | 0.711 |"
+        in of_arrays
+    )
+    assert page.index("## Short cuts\n") < page.index(start)
 
 
 def subjects(number: int) -> dict[str, bytes]:
@@ -112,7 +126,7 @@ def test_what_is_held_out_is_counted_with_the_other_splits(workspace: Path) -> N
     edit_params(workspace, {"source.path": "data.zip", "source.hold_out": ["sea"]})
     run_stage("source")
     audit = json.loads((workspace / "reports/data.json").read_text())
-    page = data_page("data.zip", audit, Shown.read(workspace / "data/audit"))
+    page = data_page("data.zip", audit, Shown.read(workspace / "data/audit"), {})
     header = "| split | REAL | FAKE | REAL in use | FAKE in use | observations in use |"
     assert header in page
     assert "| held_out | 4 | 4 | 4 | 4 | 6 |" in page, "three of them are one"
@@ -131,7 +145,7 @@ def test_the_largest_slices_are_on_the_page_by_the_names_of_their_folders(
     edit_params(workspace, {"source.path": "data.zip"})
     run_stage("source")
     audit = json.loads((workspace / "reports/data.json").read_text())
-    page = data_page("data.zip", audit, Shown.read(workspace / "data/audit"))
+    page = data_page("data.zip", audit, Shown.read(workspace / "data/audit"), {})
     # 32 slices of either label, of which that of the sea are larger than the others.
     assert len(re.findall(r"^\| `\w+` \| (REAL|FAKE) \|", page, re.MULTILINE)) == 60
     assert len(re.findall(r"^\| `sea` \|", page, re.MULTILINE)) == 2

@@ -1,12 +1,14 @@
 """report: what goes into the page, by itself; test_browser.py opens the page."""
 
 import base64
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from stages.common.command import InputError
 from stages.evaluate.gallery import KINDS, write_gallery
@@ -41,12 +43,13 @@ def test_parameters_that_differ_have_a_row_each_and_only_those() -> None:
     variants: dict[str, Any] = {
         "base": {"differs_in": {}},
         "sgd": {"differs_in": {"optimizer": "sgd", "learning_rate": 0.01}},
-        "slow": {"differs_in": {"learning_rate": 0.0001}},
+        "slow": {"differs_in": {"learning_rate": 0.0001, "input_size": None}},
     }
     assert cells(page.differing_parameters(variants)) == [
         ["parameter", "sgd", "slow"],
         ["`optimizer`", "sgd", ""],
         ["`learning_rate`", "0.01", "0.0001"],
+        ["`input_size`", "", "null"],
     ]
     alone: dict[str, Any] = {"base": {"differs_in": {}}}
     assert "same parameters" in page.differing_parameters(alone)
@@ -92,8 +95,21 @@ def test_the_gallery_names_each_kind_even_without_an_example(tmp_path: Path) -> 
     write_gallery(tmp_path / "base", examples, pixels, np.zeros((1, 4, 4), np.float32))
     shown = dict(page.gallery(tmp_path / "base"))
     assert list(shown) == list(KINDS)
-    assert [len(found) for found in shown.values()] == [0, 1, 0, 0]
+    assert [len(found) for found in shown.values()] == [0, 1, 0, 0, 0, 0]
     assert shown["true FAKE"][0]["heat"].startswith("data:image/png;base64,")
+
+
+def test_large_pictures_are_scaled_down_and_small_ones_keep_their_pixels(tmp_path: Path) -> None:
+    for side, shown_side, is_tiny in ((32, 32, True), (100, 100, False), (224, 112, False)):
+        examples = pd.DataFrame({"kind": ["true FAKE"]})
+        pixels = np.random.default_rng(0).integers(0, 256, (1, side, side, 3)).astype(np.uint8)
+        write_gallery(tmp_path / f"{side}", examples, pixels, np.zeros((1, side, side)))
+        (example,) = dict(page.gallery(tmp_path / f"{side}"))["true FAKE"]
+        encoded = base64.b64decode(example["image"].split(",")[1])
+        assert Image.open(io.BytesIO(encoded)).size == (shown_side, shown_side)
+        assert example["is_tiny"] == is_tiny
+        if side == shown_side:
+            assert encoded == (tmp_path / f"{side}/00-image.png").read_bytes()
 
 
 def test_what_is_missing_is_named(workspace: Path) -> None:

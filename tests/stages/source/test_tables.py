@@ -80,7 +80,7 @@ def test_images_are_counted_by_a_tables_slice(workspace: Path) -> None:
     assert found["test"].tolist() == [2, 2, 2], "the last six of thirty"
     assert (found["train"] + found["validation"]).tolist() == [8, 8, 8]
     shown = Shown.read(Path("data/audit"))
-    page = data_page("data.zip", json.loads(Path("reports/data.json").read_text()), shown)
+    page = data_page("data.zip", json.loads(Path("reports/data.json").read_text()), shown, {})
     assert "| slice | label | train | validation | test |" in page
     assert r"| `flux \| 2` | FAKE |" in page
 
@@ -89,7 +89,7 @@ def test_without_slices_there_is_nothing_to_count(workspace: Path) -> None:
     written(workspace, write_zip(workspace / "data.zip", kaggle(20)), table=TABLE)
     assert pd.read_csv("data/audit/slices.csv").empty
     shown = Shown.read(Path("data/audit"))
-    page = data_page("data.zip", json.loads(Path("reports/data.json").read_text()), shown)
+    page = data_page("data.zip", json.loads(Path("reports/data.json").read_text()), shown, {})
     assert "## Slices" not in page
 
 

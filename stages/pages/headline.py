@@ -1,0 +1,68 @@
+"""What a network is worth in two sentences: on images like those it learned from, and on others."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from stages.common.manifest import HELD_OUT
+from stages.pages.markdown import code, table, with_interval
+from stages.pages.slice_table import largest, names
+
+NAMED = 4
+"""Slices that a sentence names, at most."""
+
+
+def headline(
+    metrics: Mapping[str, Any], slices: pd.DataFrame, sets: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Return Markdown on the accuracy of a variant, never of its own test split alone.
+
+    Args:
+        metrics: what metrics/<variant>.json holds.
+        slices: what plots/slices/<variant>.csv holds.
+        sets: what was measured on each external data set, by name.
+    """
+    sentences = [
+        "On its own test images, which are of the kinds that it learned from, its accuracy is "
+        f"**{metrics['accuracy']:.3f}** (95% interval {metrics['accuracy_low']:.3f} to "
+        f"{metrics['accuracy_high']:.3f})."
+    ]
+    if "held_out_accuracy" in metrics:
+        names = list(map(code, slices.loc[slices["split"] == HELD_OUT, "slice"].unique()))
+        which = _listed(names) if len(names) <= NAMED else f"{len(names)} slices"
+        sentences.append(
+            f"On {metrics['held_out_images']:,} images of what it has never seen, {which}, it is "
+            f"**{metrics['held_out_accuracy']:.3f}** ({metrics['held_out_accuracy_low']:.3f} to "
+            f"{metrics['held_out_accuracy_high']:.3f}): expect no more of other subjects and "
+            "generators."
+        )
+    elif not sets:
+        sentences.append(
+            "Nothing here says how it does on subjects and generators that it has not seen: name "
+            "some of yours in `source.hold_out`, and it will."
+        )
+    if sets:
+        found = [f"{code(name)} {with_interval(row, 'accuracy')}" for name, row in sets.items()]
+        sentences.append(f"On other data sets: {_listed(found)}.")
+    return " ".join(sentences)
+
+
+def held_out_table(slices: pd.DataFrame) -> str:
+    """Return a Markdown table of accuracies, a row for each slice that is held out; "" for none.
+
+    What matters most stands left, for narrow screens.
+    """
+    held_out = largest(slices[slices["split"] == HELD_OUT])
+    if held_out.empty:
+        return ""
+    names_of = held_out["slice"].map(code).where(held_out["slice"] != "", names(held_out))
+    rows = [
+        [name, row["label"], with_interval(row, "accuracy"), row["images"], row["observations"]]
+        for name, row in zip(names_of, held_out.to_dict("records"), strict=True)
+    ]
+    return table(["held out", "label", "accuracy", "images", "observations"], rows)
+
+
+def _listed(texts: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))
