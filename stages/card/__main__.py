@@ -2,7 +2,7 @@
 
 In:  models/<variant>.h5 and .json, configs/<variant>.yaml, metrics/<variant>.json and
      metrics/robustness/<variant>.json, metrics/sets/<variant>, plots/slices/<variant>.csv,
-     reports/data.json.
+     reports/data.json, data/processed/findings.json and short_cuts.json.
 Out: models/<variant>.md. It begins with what the Hugging Face Hub reads,
      https://huggingface.co/docs/hub/model-cards; then it goes in the order of Mitchell et al.,
      Model Cards for Model Reporting, 2019, https://arxiv.org/abs/1810.03993.
@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from stages.card.contents import page
+from stages.common.arrays import FINDINGS, SHORT_CUTS
 from stages.common.command import InputError, command_line, run
 from stages.common.files import read_json, replacing
 from stages.common.manifest import TEXTS
@@ -40,17 +41,21 @@ def main() -> None:
         slices = pd.read_csv(slices_path, keep_default_na=False, dtype=TEXTS)
     except OSError as error:
         raise InputError(f"{slices_path}: {error.strerror}; run `dvc repro`") from None
+    audit = read_json(Path("reports/data.json"))
+    audit["findings"] += read_json(FINDINGS)
     text = page(
         variant,
         digest,
         read_yaml(Path("configs") / f"{variant}.yaml"),
         read_value("preprocess"),
+        read_value("decode.background"),
         read_json(network.with_suffix(".json")),
         metrics,
         read_json(Path("metrics/robustness") / f"{variant}.json"),
         sets,
         slices,
-        read_json(Path("reports/data.json")),
+        audit,
+        read_json(SHORT_CUTS),
         str(read_value("source.path")),
     )
     path = network.with_suffix(".md")

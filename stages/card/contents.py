@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from stages.common.manifest import LABELS
+from stages.pages.headline import headline, held_out_table
 from stages.pages.markdown import code, table, with_interval
 from stages.pages.slice_table import rest_in_words, slice_table
 from stages.pages.templates import render
@@ -31,6 +33,35 @@ KINDS = {
     "downscale": "scaling down and up",
 }
 """The kinds of perturbation, by their name in metrics/robustness/<variant>.json."""
+
+
+def kind(config: Mapping[str, Any]) -> str:
+    """Return what a network with this configuration is."""
+    backbone = config["backbone"]
+    if backbone is None:
+        return "A convolutional network"
+    pretrained = f"pretrained network, {code(Path(backbone['weights']).name)},"
+    if backbone["trainable"]:
+        return f"A {pretrained} trained further,"
+    return f"A logistic regression on the features of a {pretrained}"
+
+
+def views_in_words(config: Mapping[str, Any], crops: int) -> str:
+    """Return what a network with this configuration looks at, of `crops` parts an image."""
+    parts = f"{crops} crop{'s' * (crops > 1)} of"
+    return {
+        "whole": "images",
+        "crops": f"{parts} each image",
+        "both": f"the whole of each image and {parts} it",
+    }[config["views"]]
+
+
+def fits_in_words(sets: Mapping[str, float | None]) -> str:
+    """Return which labels fit, see `stages.evaluate.conformal`."""
+    up_to, start = sets["real_up_to"], sets["fake_from"]
+    real = "always" if up_to is None else f"up to log-odds of {up_to:.3f}"
+    fake = "always" if start is None else f"from {'log-odds of ' * (up_to is None)}{start:.3f} on"
+    return f"REAL fits {real}, FAKE {fake}"
 
 
 def metadata(
@@ -81,8 +112,9 @@ def results_table(
     metrics: Mapping[str, float],
     robustness: Mapping[str, float],
     sets: Mapping[str, Mapping[str, float]],
+    error_rate: float,
 ) -> str:
-    """Return a Markdown table of what was measured, see `metadata` for the arguments."""
+    """Return a Markdown table of what was measured, see `page` for the arguments."""
     rows = [
         ["accuracy on validation, as trained", f"{metrics['validation_accuracy']:.3f}"],
         ["ROC AUC on validation", f"{metrics['validation_roc_auc']:.3f}"],
@@ -90,6 +122,14 @@ def results_table(
         ["accuracy on REAL", f"{metrics['accuracy_real']:.3f}"],
         ["accuracy on FAKE", f"{metrics['accuracy_fake']:.3f}"],
         ["accuracy at its threshold", f"{metrics['accuracy_at_threshold']:.3f}"],
+        *_answers(metrics),
+        *(
+            [
+                f"coverage of {label}, at least {1 - error_rate:g} promised",
+                with_interval(metrics, f"coverage_{label.lower()}"),
+            ]
+            for label in LABELS
+        ),
         ["F1", f"{metrics['f1']:.3f}"],
         ["ROC AUC", f"{metrics['roc_auc']:.3f}"],
         *(
@@ -121,12 +161,25 @@ def results_table(
             for words, name in HELD_OUT.items()
             if name in metrics
         ]
+        rows += _answers(metrics, "held_out_", " of these")
     for path, found in sets.items():
         where = f"{found['images']:,} images of {code(path)}"
         rows.append([f"accuracy on {where}", with_interval(found, "accuracy")])
         if "roc_auc" in found:
             rows.append(["ROC AUC on these", f"{found['roc_auc']:.3f}"])
+        rows += _answers(found, of=" of these")
     return table(["metric", "value"], rows)
+
+
+def _answers(metrics: Mapping[str, float], prefix: str = "", of: str = "") -> list[list[str]]:
+    """Return rows on answers that may be UNSURE, of the metrics with this prefix."""
+    rows = [[f"answered{of}", f"{metrics[f'{prefix}answered']:.3f}"]]
+    name = f"{prefix}accuracy_answered"
+    if name in metrics:
+        has_interval = f"{name}_low" in metrics
+        value = with_interval(metrics, name) if has_interval else f"{metrics[name]:.3f}"
+        rows.append(["accuracy of the answers", value])
+    return [*rows, [f"unlike{of}", f"{metrics[f'{prefix}unlike']:.3f}"]]
 
 
 def worse_calibrated(metrics: Mapping[str, float]) -> list[str]:
@@ -147,12 +200,14 @@ def page(
     digest: str,
     config: Mapping[str, Any],
     preprocess: Mapping[str, Any],
-    calibration: Mapping[str, float],
+    background: tuple[int, ...],
+    fitted: Mapping[str, Any],
     metrics: Mapping[str, float],
     robustness: Mapping[str, float],
     sets: Mapping[str, Mapping[str, float]],
     slices: pd.DataFrame,
     audit: Mapping[str, Any],
+    left: Mapping[str, float],
     data_set: str,
 ) -> str:
     """Return the card as Markdown, see `metadata` for `sets` and `data_set`.
@@ -161,11 +216,16 @@ def page(
         digest: MD5 of the network's file.
         config: what configs/<variant>.yaml holds.
         preprocess: the block of params.yaml.
-        calibration, metrics, robustness, slices: what `evaluate` wrote of the variant.
-        audit: what reports/data.json holds.
+        background: red, green, blue beside padded images.
+        fitted, metrics, robustness, slices: what `evaluate` wrote of the variant.
+        audit: what reports/data.json holds; its findings may be joined by others.
+        left: what data/processed/short_cuts.json holds.
     """
     about = metadata(variant, metrics, sets, data_set)
     height, width = preprocess["image_size"]
+    size = config["input_size"] or preprocess["image_size"]
+    is_other_size = list(size) != list(preprocess["image_size"])
+    in_size = f"to {size[0]}x{size[1]} pixels (height and width)"
     text = render(
         TEMPLATE,
         metadata=yaml.safe_dump(about, sort_keys=False, allow_unicode=True),
@@ -174,18 +234,31 @@ def page(
         preprocess=preprocess,
         height=height,
         width=width,
-        calibration=calibration,
+        filter=preprocess["resample"].upper(),
+        background=tuple(background),
+        kind=kind(config),
+        headline=headline(metrics, slices, sets),
+        held_out=held_out_table(slices),
+        seen=views_in_words(config, preprocess["crops"]),
+        views=(config["views"] != "crops") + (config["views"] != "whole") * preprocess["crops"],
+        scales=f" The network scales them {in_size}." if is_other_size else "",
+        cuts=f" The network cuts their middle {in_size}." if is_other_size else "",
+        says_which=config["views"] == "both" and is_other_size,
+        fitted=fitted,
+        fits=fits_in_words(fitted["sets"]),
+        config=config,
         # A line for each layer and each value.
-        config=yaml.safe_dump(
+        configuration=yaml.safe_dump(
             dict(config), sort_keys=False, default_flow_style=None, width=sys.maxsize
         ),
         metrics=metrics,
         audit=audit,
+        left=left,
         data_set=code(data_set),
         guess=share_of_larger_label(audit),
         images=images_table(audit),
         worse=worse_calibrated(metrics),
-        results=results_table(metrics, robustness, sets),
+        results=results_table(metrics, robustness, sets, fitted["error_rate"]),
         slices=slice_table({"accuracy": slices}) if slices["slice"].any() else "",
         rest_of_slices=rest_in_words(slices),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -14,13 +15,27 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from markdown_it import MarkdownIt
 
 from stages.card.contents import KINDS
+from stages.common.arrays import Split
 from stages.common.command import InputError
-from stages.evaluate import calibration
-from stages.evaluate.calibration import Calibration
-from stages.evaluate.robustness import perturbations
-from stages.evaluate.schema import RobustnessParams
-from tests.helpers import REPOSITORY, default_block, edit_params, run_stage
+from stages.evaluate import decision
+from stages.evaluate.calibrated_model import EvaluateModel
+from stages.evaluate.classifier import Classifier
+from stages.evaluate.conformal import answers
+from stages.evaluate.decision import Decision
+from stages.images.schema import DecodeParams
+from stages.networks.config import FrozenConfig
+from stages.networks.runtime import keras
+from stages.perturb.perturbations import perturbations
+from stages.perturb.schema import RobustnessParams
+from stages.preprocess.schema import PreprocessParams
+from stages.preprocess.views import Preprocess
+from stages.train.checkpoint import Rows
+from stages.train.frozen import FrozenModel
+from stages.train.model import CNNModel
+from tests.helpers import NONE, REPOSITORY, default_block, edit_params, file_of, patches, run_stage
+from tests.stages.evaluate.test_decision import decision as decided
 from tests.stages.report.test_page import cells
+from tests.stages.train.test_model import config
 
 INPUTS = (
     "params.yaml",
@@ -29,7 +44,13 @@ INPUTS = (
     "metrics/robustness/base.json",
     "reports/data.json",
 )
-EXTERNAL = {
+ANSWERS = {"answered": 0.6, "accuracy_answered": 0.9, "unlike": 0.05}
+ANSWERS |= {"accuracy_answered_low": 0.8, "accuracy_answered_high": 0.95}
+COVERAGE = {"coverage_real": 0.91, "coverage_real_low": 0.85, "coverage_real_high": 0.96}
+COVERAGE |= {"coverage_fake": 0.88, "coverage_fake_low": 0.8, "coverage_fake_high": 0.93}
+HELD_OUT = {"images": 1200, "accuracy": 0.6, "accuracy_low": 0.5, "accuracy_high": 0.7}
+HELD_OUT |= {"accuracy_fake": 0.6, "answered": 0.4, "accuracy_answered": 0.55, "unlike": 0.3}
+EXTERNAL = ANSWERS | {
     "images": 1200,
     "observations": 700,
     "accuracy": 0.61,
@@ -46,17 +67,36 @@ def write(workspace: Path) -> Callable[[], str]:
     for name in INPUTS:
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / name, name)
-    change("metrics/base.json", validation_accuracy=0.7654, validation_roc_auc=0.8765)
+    of_validation = {"validation_accuracy": 0.7654, "validation_roc_auc": 0.8765}
+    change("metrics/base.json", **of_validation, **ANSWERS, **COVERAGE)
     slices((("REAL", "", "test"), ("FAKE", "", "test")))
+    Path("data/processed").mkdir(parents=True)
+    Path("data/processed/findings.json").write_text("[]")
+    Path("data/processed/short_cuts.json").write_text('{"all of these": 0.6543}')
     Path("models").mkdir()
     Path("models/base.h5").write_bytes(b"a network")
-    calibration.write(Calibration(temperature=2.5, threshold=0.25), Path("models/base.json"))
+    fitted(real_up_to=1.25, fake_from=-0.5)
+    configured()
 
     def write_card() -> str:
         run_stage("card", "base")
         return Path("models/base.md").read_text(encoding="utf-8")
 
     return write_card
+
+
+def fitted(temperature: float = 2.5, **sets: float | None) -> Decision:
+    """Let what was fitted for `base` on validation be this, and return it."""
+    found = decided(temperature, threshold=0.25, **sets)
+    decision.write(found, Path("models/base.json"))
+    return found
+
+
+def configured(**changes: Any) -> None:
+    """Let `base` have these values of its configuration."""
+    content = yaml.safe_load((REPOSITORY / "configs/base.yaml").read_text())
+    content |= {"views": "whole", "input_size": None, "backbone": None} | changes
+    Path("configs/base.yaml").write_text(yaml.safe_dump(content))
 
 
 def slices(rows: Sequence[tuple[str, str, str]]) -> None:
@@ -146,15 +186,42 @@ def test_what_to_choose_by_stands_first(write: Callable[[], str]) -> None:
 
 def test_what_is_held_out_is_told_as_far_as_it_was_measured(write: Callable[[], str]) -> None:
     assert "slices held out" not in write()
-    numbers = {"images": 1200, "accuracy": 0.6, "accuracy_low": 0.5, "accuracy_high": 0.7}
-    numbers |= {"accuracy_fake": 0.6}
-    change("metrics/base.json", **{f"held_out_{name}": numbers[name] for name in numbers})
+    change("metrics/base.json", **{f"held_out_{name}": HELD_OUT[name] for name in HELD_OUT})
+    slices((("REAL", "", "test"), ("FAKE", "007", "held_out")))
     shown = rows(write())
     assert ["accuracy on 1,200 images of slices held out", "0.600 (0.500 to 0.700)"] in shown
     assert ["accuracy on FAKE of these", "0.600"] in shown
+    start = shown.index(["answered of these", "0.400"])
+    assert shown[start + 1 : start + 3] == [
+        ["accuracy of the answers", "0.550"],
+        ["unlike of these", "0.300"],
+    ]
     change("metrics/base.json", held_out_accuracy_real=0.61, held_out_roc_auc=0.62)
     more = [row for row in rows(write()) if row not in shown]
     assert more == [["accuracy on REAL of these", "0.610"], ["ROC AUC of these", "0.620"]]
+
+
+def test_the_accuracy_never_stands_without_what_is_known_of_other_images(
+    write: Callable[[], str],
+) -> None:
+    def opening() -> str:
+        page = write()
+        return page[: page.index("## Model details")]
+
+    own = "its accuracy is **0.750** (95% interval 0.675 to 0.812)."
+    assert f"{own} Nothing here says how it does on subjects and generators" in opening()
+    assert "`source.hold_out`" in opening()
+    measured("holiday")
+    assert f"{own} On other data sets: `data/holiday.zip` 0.610 (0.580 to 0.640)." in opening()
+    change("metrics/base.json", **{f"held_out_{name}": HELD_OUT[name] for name in HELD_OUT})
+    slices((("REAL", "", "test"), ("FAKE", "007", "held_out")))
+    text = opening()
+    assert f"{own} On 1,200 images of what it has never seen, `007`, it is **0.600** (0.500" in text
+    assert rows(text)[-1] == ["`007`", "FAKE", "0.700 (0.600 to 0.800)", "1,200", "30"]
+    assert "Of 100 test images it calls 25 wrongly, and of 100 that are held out 40:" in write()
+    assert "it may be\nno better than a coin." in write()
+    change("metrics/base.json", held_out_accuracy_low=0.51)
+    assert "like those it learned from.\n" in write()
 
 
 def test_the_slices_are_there_if_there_are_any(write: Callable[[], str]) -> None:
@@ -184,6 +251,26 @@ def test_people_read_the_same_numbers(write: Callable[[], str]) -> None:
     assert shown["accuracy on perturbed images"] == f"{robustness['accuracy_perturbed']:.3f}"
     assert shown["accuracy under JPEG compression"] == f"{robustness['accuracy_jpeg']:.3f}"
     assert "divided by 2.500; from a p_fake of\n  0.250 on" in page
+    assert len(page.encode()) < 20_000, "it prints no images that others are compared with"
+
+
+def test_what_is_answered_stands_beside_what_is_promised(write: Callable[[], str]) -> None:
+    page = write()
+    found = rows(page)
+    start = found.index(["answered", "0.600"])
+    assert found[start + 1 : start + 5] == [
+        ["accuracy of the answers", "0.900 (0.800 to 0.950)"],
+        ["unlike", "0.050"],
+        ["coverage of REAL, at least 0.9 promised", "0.910 (0.850 to 0.960)"],
+        ["coverage of FAKE, at least 0.9 promised", "0.880 (0.800 to 0.930)"],
+    ]
+    assert "REAL fits up to log-odds of 1.250, FAKE from -0.500 on." in page
+    fitted(real_up_to=None, fake_from=None)
+    assert "REAL fits always, FAKE always." in write()
+    metrics = read("metrics/base.json")
+    del metrics["accuracy_answered"]  # of no answer nothing is right or wrong
+    Path("metrics/base.json").write_text(json.dumps(metrics))
+    assert not [row for row in rows(write()) if row[0] == "accuracy of the answers"]
 
 
 def test_a_model_that_may_as_well_guess_is_for_no_use(write: Callable[[], str]) -> None:
@@ -227,31 +314,125 @@ def test_the_data_set_is_counted_and_its_findings_are_told(write: Callable[[], s
     page = write()
     for split, labels in audit["used"].items():
         assert [split, *map(str, labels.values())] in rows(page)
-    assert f"accuracy of {audit['short_cuts']['all of these']:.3f} (0.5 is chance)" in page
+    assert f"accuracy of {audit['short_cuts']['all of these']:.3f} by the files" in page
+    assert "such a tree does so with 0.654." in page
     assert "- **near duplicates**: 3 look alike\n" in page
+    of_sizes = [finding | {"name": "few_pixels", "message": "half keep 1.2%"}]
+    Path("data/processed/findings.json").write_text(json.dumps(of_sizes))
+    assert "- **few pixels**: half keep 1.2%\n" in write()
 
     del audit["short_cuts"]
+    Path("data/processed/findings.json").write_text("[]")
+    Path("data/processed/short_cuts.json").write_text("{}")
     Path("reports/data.json").write_text(json.dumps(audit | {"findings": []}))
     page = write()
-    assert "small decision tree" not in page
+    assert "decision tree" not in page and "such a tree" not in page
     assert "found:\n\n- nothing\n" in page
 
 
-@pytest.mark.parametrize(("aspect", "is_resized"), [("stretch", True), ("pad", False)])
-def test_the_example_resizes_as_the_pipeline_does_or_not_at_all(
-    write: Callable[[], str], aspect: str, is_resized: bool
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "A convolutional network that"),
+        ({"trainable": True}, "A pretrained network, `lite.h5`, trained further, that"),
+        (
+            {"trainable": False},
+            "A logistic regression on the features of a pretrained network, `lite.h5`, that",
+        ),
+    ],
+)
+def test_the_first_words_are_of_the_kind_of_network(
+    write: Callable[[], str], changes: dict[str, bool], words: str
 ) -> None:
-    changes = {"image_size": [48, 64], "resample": "box", "aspect": aspect}
-    edit_params(Path(), {f"preprocess.{name}": value for name, value in changes.items()})
-    page = write()
-    assert "[N, 48, 64, 3]" in page
-    assert ('target_size=size, interpolation="box"' in page) == is_resized
-    assert ("size = (48, 64)" in page) == is_resized
-    assert ('load_img("image.png")  # of 64x48 pixels' in page) != is_resized
+    backbone = {"weights": "data/backbones/lite.h5", "md5": "0" * 32, "layers": ["a"]}
+    configured(backbone=backbone | changes if changes else None)
+    assert f"# base\n\n{words} tells photographs" in write()
+
+
+def frozen(**changes: Any) -> FrozenModel:
+    """Return a regression on the features of a small backbone, for views of 48x64 pixels."""
+    image = keras.Input((24, 24, 3))
+    keras.Model(image, keras.layers.Conv2D(3, 5, name="maps")(image)).save("backbone.h5")
+    digest = hashlib.md5(Path("backbone.h5").read_bytes()).hexdigest()
+    backbone = {"weights": "backbone.h5", "md5": digest, "layers": ["maps"], "trainable": False}
+    values = {"batch_size": 4, "instruction_set": None, "threads": 1, "head_l2": 1.0}
+    fixed = FrozenConfig.model_validate(values | {"backbone": backbone} | changes)
+    model = FrozenModel(fixed, (48, 64, 3))
+    views = np.random.default_rng(0).integers(0, 256, (8, 2, 48, 64, 3)).astype(np.uint8)
+    split = Split(views, np.arange(8) % 2, ("whole", "crop"))
+    model.fit(split, split, Path("curves.csv"), Rows(Path("rows"), "these"))
+    return model
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.parametrize(
+    ("network", "preprocess", "sets"),
+    [
+        ({}, {}, (1.0, -1.0)),
+        ({"input_size": [24, 24]}, {"aspect": "crop", "resample": "box"}, (-99.0, 99.0)),
+        ({}, {"aspect": "pad", "crops": 2}, (99.0, 99.0)),
+        ({"views": "crops"}, {"whole": False, "crops": 3}, (-99.0, -99.0)),
+        ({"views": "both"}, {"crops": 2}, (None, 99.0)),
+        (
+            {"views": "both", "input_size": [24, 24]},
+            {"crops": 2, "align": {"shorter_side": 90, "jpeg_quality": 40}},
+            (None, None),
+        ),
+        ({"views": "both", "input_size": [24, 24], "frozen": True}, {"crops": 1}, (0.0, 0.0)),
+    ],
+)
+@pytest.mark.parametrize("shape", [(150, 90), (30, 40)])
+def test_the_example_says_what_the_pipeline_says(
+    write: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    network: dict[str, Any],
+    preprocess: dict[str, Any],
+    sets: tuple[float | None, float | None],
+    shape: tuple[int, int],
+) -> None:
+    """Of images that are larger, and smaller, than what the network takes."""
+    values = {"image_size": [48, 64], **preprocess}
+    edit_params(
+        Path(),
+        {f"preprocess.{key}": NONE if value is None else value for key, value in values.items()},
+    )
+    changes = {key: value for key, value in network.items() if key != "frozen"}
+    small = {"conv_layers": [{"filters": 4, "pool": 2}], "dense_units": 8}
+    if network.get("frozen"):
+        frozen(**changes).save(Path("models/base.h5"))
+    else:
+        CNNModel(config(**small, **changes), (48, 64, 3)).save(Path("models/base.h5"))
+    configured(**changes)
+    file = file_of(patches(3, *shape))
+    Path("models/image.png").write_bytes(file)
+    known = fitted(temperature=0.1, real_up_to=sets[0], fake_from=sets[1])
+    pipeline = Preprocess(
+        default_block("preprocess", PreprocessParams, **values),
+        default_block("decode", DecodeParams),
+    )
+    model = EvaluateModel(Classifier(Path("models/base.h5"), batch_size=4), known)
+    expected = model.predict(pipeline.see(file)[np.newaxis], pipeline.kinds)
+
+    (example,) = [token.content for token in MarkdownIt().parse(write()) if token.info == "python"]
+    monkeypatch.chdir("models")
+    capsys.readouterr()
+    exec(example, {})
+    p_fake, answer = capsys.readouterr().out.split()
+    assert float(p_fake) == pytest.approx(expected["p_fake"][0], abs=2e-4)
+    assert answer == answers(expected["logit"].to_numpy(), np.array([False]), known.sets)[0]
 
 
 @pytest.mark.parametrize(
-    "missing", [*INPUTS, "models/base.h5", "models/base.json", "plots/slices/base.csv"]
+    "missing",
+    [
+        *INPUTS,
+        "data/processed/findings.json",
+        "data/processed/short_cuts.json",
+        "models/base.h5",
+        "models/base.json",
+        "plots/slices/base.csv",
+    ],
 )
 def test_what_is_missing_is_named_and_an_earlier_card_stays(
     write: Callable[[], str], missing: str
