@@ -1,8 +1,8 @@
 """Refuse a fall of metrics against a revision: exit with 1 if one is larger than allowed.
 
 The block `gate` of params.yaml names the metrics, of metrics/ and metrics/robustness/, or of an
-external set (`accuracy_on_<set>`), and the largest fall allowed of each; of loss, Brier score, ECE
-and accuracy_lost, a rise is the fall. `beyond_interval`: no fall whose 95% paired interval
+external set (`accuracy_on_<set>`), and the largest fall allowed of each; of loss, Brier score, ECE,
+accuracy_lost and unlike, a rise is the fall. `beyond_interval`: no fall whose 95% paired interval
 leaves out 0; for accuracy, roc_auc, average_precision and brier_score_calibrated, which come from
 the predictions alone. In a fresh clone, this fetches what that takes of the workspace:
 
@@ -75,7 +75,8 @@ def fall_of(metric: str, old: float, new: float) -> float:
 
 
 def _less_is_better(metric: str) -> bool:
-    return metric.startswith(LESS_IS_BETTER)
+    # What is held out or of another set should be found unlike.
+    return metric.startswith(LESS_IS_BETTER) or metric == "unlike"
 
 
 def check(old: Revision, new: Revision, variant: str, metric: str, tolerance: float | str) -> Check:

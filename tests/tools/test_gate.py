@@ -27,6 +27,7 @@ def revision(name: str, metrics: dict[str, dict[str, float]], **p_fake: list[flo
                 "cluster": "",
                 "p_fake": values,
                 "verdict": "FAKE",
+                "answer": "FAKE",
             }
         )
         for variant, values in p_fake.items()
@@ -45,6 +46,9 @@ def revision(name: str, metrics: dict[str, dict[str, float]], **p_fake: list[flo
         ("ece_calibrated", 0.1, 0.3, 0.2),
         ("accuracy_lost", 0.1, 0.2, 0.1),
         ("accuracy_perturbed", 0.6, 0.5, 0.1),
+        ("answered", 0.6, 0.5, 0.1),
+        ("unlike", 0.1, 0.2, 0.1),
+        ("held_out_unlike", 0.2, 0.1, 0.1),
     ],
 )
 def test_a_fall_is_a_change_for_the_worse(metric: str, old: float, new: float, fall: float) -> None:

@@ -1,6 +1,6 @@
 """Compare the workspace with a revision, as Markdown for a pull request.
 
-Of the parameters, the metrics, and each test image's verdict it says what changed, and whether
+Of the parameters, the metrics, and the answer to each test image it says what changed, and whether
 dvc.lock matches the code. In a fresh clone, this fetches all that it reads of the workspace (files
 before stages: DVC passes over a file that is named after a stage):
 
@@ -27,7 +27,7 @@ def main() -> None:
         type=Path,
         default=Path("reports/review"),
         metavar="DIR",
-        help="folder to write pictures of images with another verdict to (default: %(default)s)",
+        help="folder to write pictures of images with another answer to (default: %(default)s)",
     )
     parser.add_argument(
         "--link",

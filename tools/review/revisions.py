@@ -196,11 +196,15 @@ def _read_json(file: Path) -> dict[str, float]:
 
 
 def _read_predictions(file: Path) -> pd.DataFrame:
-    columns = ["path", "label", "cluster", "p_fake", "verdict"]
+    columns = ["path", "label", "cluster", "p_fake", "verdict", "answer"]
     try:
-        # Revisions from before there were clusters have none.
         table = pd.read_csv(file, keep_default_na=False, dtype=TEXTS, usecols=columns.__contains__)
-        return table.assign(cluster=table.get("cluster", ""))[columns]
+        # Older revisions have no clusters; and where none was UNSURE, the verdict was the answer.
+        older = {
+            "cluster": table.get("cluster", ""),
+            "answer": table.get("answer", table["verdict"]),
+        }
+        return table.assign(**older)[columns]
     except (KeyError, ValueError) as error:
         raise InputError(f"{file}: not predictions: {' '.join(str(error).split())}") from None
 
@@ -262,7 +266,7 @@ def other_images(old: Revision, new: Revision, variant: str) -> str:
 def pair(old: Revision, new: Revision, variant: str) -> pd.DataFrame:
     """Return one row a test image, in the order of data/processed/test, with both predictions.
 
-    Columns: path, label, cluster, p_fake_old, p_fake, verdict_old, verdict.
+    Columns: path, label, cluster; and p_fake, verdict, answer, each of them as ..._old, too.
 
     Raises:
         InputError: predictions are missing, or are of different test images.

@@ -8,12 +8,12 @@ import pandas as pd
 
 from stages.common.command import InputError
 from stages.common.manifest import MANIFEST
-from stages.compare.summary import describe_changes, p_in_words
+from stages.compare.summary import describe_changes, in_yaml, p_in_words
 from stages.compare.verdicts import BETTER, NO_EVIDENCE, WORSE
 from stages.evaluate.statistics import SIGNIFICANCE, Interval, holm
 from stages.pages.markdown import code, table
 from tools.review import revisions
-from tools.review.changed_verdicts import verdict_tests, verdicts_section
+from tools.review.changed_answers import answer_tests, answers_section
 from tools.review.revisions import Revision
 
 UNCHANGED, NOT_TESTED = "unchanged", "not tested"
@@ -23,6 +23,8 @@ METRICS = {
     "held_out_accuracy": "held-out accuracy",
     "held_out_roc_auc": "held-out ROC AUC",
     "accuracy": "accuracy",
+    "answered": "answered",
+    "accuracy_answered": "accuracy of answers",
     "roc_auc": "ROC AUC",
     "average_precision": "average precision",
     "ece_calibrated": "ECE",
@@ -127,14 +129,14 @@ def opening(
     new: Revision,
     verdicts: Mapping[str, str],
     rises: Rises,
-    at_threshold: pd.DataFrame,
+    answers: pd.DataFrame,
 ) -> str:
     """Return the outcome in words, each sentence with the metric that it is about.
 
     Args:
         verdicts: on the accuracy of each variant that both have.
         rises: what `compare_metrics` returned.
-        at_threshold: what `verdict_tests` returned.
+        answers: what `answer_tests` returned.
     """
     words = {
         "better in": BETTER,
@@ -148,10 +150,10 @@ def opening(
     ]
     parts = {
         "Accuracy at p_fake 0.5": ["; ".join(accuracy)] * bool(accuracy),
-        "Verdicts at the model's own threshold": [
-            f"more often {'right' if row['right'] > row['wrong'] else 'wrong'} in {row['variant']} "
-            f"(p {'' if row['p'] < 0.001 else '= '}{p_in_words(row['p'])})"
-            for row in at_threshold.to_dict("records")
+        "Answers": [
+            f"{'more' if row['right'] > row['right_old'] else 'less'} often right in "
+            f"{row['variant']} (p {'' if row['p'] < 0.001 else '= '}{p_in_words(row['p'])})"
+            for row in answers.to_dict("records")
             if row["p"] < SIGNIFICANCE
         ],
         "Other metrics whose interval leaves out 0": [
@@ -175,7 +177,7 @@ def _with(verdicts: Mapping[str, str], word: str) -> list[str]:
 def parameters_section(old: Revision, new: Revision) -> list[str]:
     """Return paragraphs on changed parameters and models, none if there are none."""
     rows = [
-        [code(name), code(_yaml(before)), code(_yaml(after))]
+        [code(name), code(in_yaml(before)), code(in_yaml(after))]
         for name, (before, after) in changed_parameters(old, new).items()
     ]
     lines = reach(old, new)
@@ -190,12 +192,6 @@ def parameters_section(old: Revision, new: Revision) -> list[str]:
         return []
     header = ["parameter", old.name, new.name]
     return ["## Parameters and models", *[table(header, rows)] * bool(rows), " ".join(lines)]
-
-
-def _yaml(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "null" if value is None else str(value)
 
 
 def metrics_section(
@@ -305,13 +301,13 @@ def review(old: Revision, new: Revision, lock: str, pictures: Path, link: str | 
     sections = [
         *parameters_section(old, new),
         *metrics_section(old, new, rises, accuracies, verdicts),
-        *verdicts_section(old, paired, pictures, link),
+        *answers_section(old, paired, pictures, link),
     ]
     same = not sections and all(verdict == UNCHANGED for verdict in verdicts.values())
     found = (
         f"No differences from {old.name} in parameters, models, metrics and predictions."
         if same
-        else opening(old, new, verdicts, rises, verdict_tests(paired))
+        else opening(old, new, verdicts, rises, answer_tests(paired))
     )
     return "\n\n".join(
         [

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 from stages.common.command import InputError
 from tests.helpers import REPOSITORY, Project, edit_params
-from tools.review import changed_verdicts as verdicts
+from tools.review import changed_answers as answers
 from tools.review import revisions
 from tools.review import sections as review
 from tools.review.revisions import Revision
@@ -20,15 +20,24 @@ LOCK = "dvc.lock matches the code."
 PULL = "dvc pull data/manifest.csv data/processed/test evaluate"
 
 
-def predictions(p_fake: list[float], labels: str, threshold: float = 0.5) -> pd.DataFrame:
-    """Return predictions of images 0.png, 1.png, ... with `labels` such as "FFR"."""
+def predictions(
+    p_fake: list[float], labels: str, threshold: float = 0.5, unsure: tuple[int, ...] = ()
+) -> pd.DataFrame:
+    """Return predictions of images 0.png, 1.png, ... with `labels` such as "FFR".
+
+    Answers are verdicts, but to the images `unsure`.
+    """
+    verdicts = ["FAKE" if p >= threshold else "REAL" for p in p_fake]
     return pd.DataFrame(
         {
             "path": [f"{number}.png" for number in range(len(p_fake))],
             "label": ["FAKE" if label == "F" else "REAL" for label in labels],
             "cluster": "",
             "p_fake": p_fake,
-            "verdict": ["FAKE" if p >= threshold else "REAL" for p in p_fake],
+            "verdict": verdicts,
+            "answer": [
+                "UNSURE" if number in unsure else verdict for number, verdict in enumerate(verdicts)
+            ],
         }
     )
 
@@ -144,8 +153,10 @@ def test_images_are_paired_by_their_path() -> None:
         "cluster": ["", ""],
         "p_fake": [0.9, 0.1],
         "verdict": ["FAKE", "REAL"],
+        "answer": ["FAKE", "REAL"],
         "p_fake_old": [0.2, 0.3],
         "verdict_old": ["REAL", "REAL"],
+        "answer_old": ["REAL", "REAL"],
     }
 
 
@@ -175,44 +186,51 @@ def test_other_test_images_make_no_pairs(changes: dict, difference: str) -> None
         assert "| base |  | not tested |" in text
 
 
-def test_changed_verdicts_are_counted_at_each_models_threshold(workspace: Path) -> None:
-    """At 0.5 nothing changes; the new threshold, 0.2, turns the last three."""
+def test_changed_answers_are_counted_by_what_they_were(workspace: Path) -> None:
+    """The new threshold, 0.2, turns 2 to 4; of the second, nobody is sure any more."""
     p_fake = [0.9, 0.1, 0.4, 0.3, 0.25]
-    old = revision(predictions={"base": predictions(p_fake, "FRFRR")})
+    old = revision(predictions={"base": predictions(p_fake, "FRFRR", unsure=(3,))})
     moved = [0.9, 0.1, 0.45, 0.3, 0.45]
-    new = revision("workspace", predictions={"base": predictions(moved, "FRFRR", 0.2)})
-    both = {"base": revisions.pair(old, new, "base")}
-    assert list(verdicts.changed_verdicts(both["base"])["path"]) == ["4.png", "2.png", "3.png"]
-    text = "\n".join(verdicts.verdicts_section(old, both, Path("pictures")))
-    assert "| base | 2 | 1 | 5 |" in text
+    after = predictions(moved, "FRFRR", 0.2, unsure=(1,))
+    both = {"base": revisions.pair(old, revision(predictions={"base": after}), "base")}
+    changed = answers.changed_answers(both["base"])
+    assert list(changed["path"]) == ["4.png", "2.png", "1.png", "3.png"]
+    text = "\n".join(answers.answers_section(old, both, Path("pictures")))
+    header = "| variant | right → wrong | right → UNSURE | wrong → right | wrong → UNSURE | "
+    assert f"{header}UNSURE → right | UNSURE → wrong | test images | p |" in text
+    assert "| base | 1 | 1 | 1 | 0 | 0 | 1 | 5 | 1.000 |" in text
     assert "run `dvc pull data/processed/test` first" in text
 
     folder = workspace / "data/processed/test"
     folder.mkdir(parents=True)
     images = np.stack([np.full((32, 32, 3), 50 * number, np.uint8) for number in range(5)])
-    np.save(folder / "images.npy", images)
     np.save(folder / "labels.npy", np.array([1, 0, 1, 0, 0], np.uint8))
-    text = "\n".join(verdicts.verdicts_section(old, both, Path("pictures")))
-    assert "![base](pictures/base.png)" in text
-    assert "1. REAL, 0.25 → 0.45; 2. FAKE, 0.40 → 0.45; 3. REAL, 0.30 → 0.30." in text
-    sheet = np.array(Image.open("pictures/base.png"))
-    assert [sheet[0, left, 0] for left in (0, 68, 136)] == [200, 100, 150]
+    for arrays in (images, np.stack([images, 255 - images], axis=1)):
+        np.save(folder / "images.npy", arrays)  # of several views, the first is shown
+        text = "\n".join(answers.answers_section(old, both, Path("pictures")))
+        assert "![base](pictures/base.png)" in text
+        assert (
+            "1. REAL, REAL 0.25 → FAKE 0.45; 2. FAKE, REAL 0.40 → FAKE 0.45; "
+            "3. REAL, REAL 0.10 → UNSURE 0.10; 4. REAL, UNSURE 0.30 → FAKE 0.30." in text
+        )
+        sheet = np.array(Image.open("pictures/base.png"))
+        assert [sheet[0, left, 0] for left in (0, 68, 136, 204)] == [200, 100, 50, 150]
 
     np.save(folder / "images.npy", images[:4])
     np.save(folder / "labels.npy", np.array([1, 0, 1, 0], np.uint8))
-    text = "\n".join(verdicts.verdicts_section(old, both, Path("pictures")))
+    text = "\n".join(answers.answers_section(old, both, Path("pictures")))
     assert "No pictures of base: data/processed/test has other images." in text
 
 
 def test_small_images_are_enlarged_without_a_blur() -> None:
     images = np.random.default_rng(0).integers(0, 255, (2, 48, 30, 3)).astype(np.uint8)
-    sheet = verdicts.contact_sheet(images)
+    sheet = answers.contact_sheet(images)
     assert sheet.shape == (144, 2 * 90 + 4, 3)
     assert (sheet[::3, :90:3] == images[0]).all()
     assert (sheet[2::3, 96::3] == images[1]).all()
     assert (sheet[:, 90:94] == 255).all()
     large = np.zeros((1, 70, 64, 3), np.uint8)
-    assert verdicts.contact_sheet(large).shape == (70, 64, 3)
+    assert answers.contact_sheet(large).shape == (70, 64, 3)
 
 
 def test_no_differences_are_said() -> None:
@@ -345,14 +363,14 @@ def test_an_unknown_revision_gets_one_sentence(tmp_path: Path) -> None:
         assert result.stderr == f"error: Git knows no revision {end}\n"
 
 
-def test_changed_verdicts_are_tested_at_the_models_own_threshold(tmp_path: Path) -> None:
-    """Of 15 images 3 become wrong and 12 right: 2 (1 + 15 + 105 + 455) / 2**15 is 0.035."""
+def test_changed_answers_are_tested_by_how_many_are_right(tmp_path: Path) -> None:
+    """Of 15 images 3 are no longer right and 12 become it: 2 (1 + 15 + 105 + 455) / 2**15."""
     old, new = [0.3] * 12 + [0.9] * 3, [0.4] * 12 + [0.1] * 3
-    before = revision(predictions={"base": predictions(old, "F" * 15, threshold=0.35)})
-    after = revision("workspace", predictions={"base": predictions(new, "F" * 15, 0.35)})
+    before = revision(predictions={"base": predictions(old, "F" * 15, 0.35)})
+    after = revision(predictions={"base": predictions(new, "F" * 15, 0.35, unsure=(14,))})
     paired = {"base": revisions.pair(before, after, "base")}
-    text = "\n".join(verdicts.verdicts_section(before, paired, tmp_path))
-    assert "| base | 3 | 12 | 15 | 0.035 |" in text
+    text = "\n".join(answers.answers_section(before, paired, tmp_path))
+    assert "| base | 2 | 1 | 12 | 0 | 0 | 0 | 15 | 0.035 |" in text
 
 
 def test_intervals_of_rankings_are_scikit_learns_metrics_over_paired_resamples(
@@ -401,12 +419,12 @@ def test_the_opening_names_each_metric_it_speaks_of(
     )
     text = review.review(old, new, LOCK, tmp_path)
     assert text.splitlines()[2] == (
-        "Accuracy at p_fake 0.5: no evidence of a difference in base. Verdicts at the model's own "
-        "threshold: more often right in base (p < 0.001). Other metrics whose interval leaves out "
-        f"0: ROC AUC of base (up by 1.000). {LOCK}"
+        "Accuracy at p_fake 0.5: no evidence of a difference in base. Answers: more often right in "
+        "base (p < 0.001). Other metrics whose interval leaves out 0: ROC AUC of base (up by "
+        f"1.000). {LOCK}"
     )
     back = review.review(new._replace(name="main"), old._replace(name="workspace"), LOCK, tmp_path)
-    assert "more often wrong in base (p < 0.001)" in back
+    assert "less often right in base (p < 0.001)" in back
     assert "ROC AUC of base (down by 1.000)" in back
 
 
@@ -432,7 +450,7 @@ def test_images_of_one_cluster_are_one_observation() -> None:
         assert revisions.accuracy_p_value(both) == pytest.approx(p_value)
         verdict = review.compare_accuracies({"base": both})["verdict"]["base"]
         assert verdict == (word or "no evidence")
-        assert verdicts.verdict_tests({"base": both})["p"].tolist() == pytest.approx([p_value])
+        assert answers.answer_tests({"base": both})["p"].tolist() == pytest.approx([p_value])
 
 
 def test_intervals_of_rankings_draw_clusters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -461,10 +479,13 @@ def test_intervals_of_rankings_draw_clusters(monkeypatch: pytest.MonkeyPatch) ->
     assert (alone.low, alone.high) == (-1, 1)
 
 
-def test_predictions_from_before_there_were_clusters_can_be_read(workspace: Path) -> None:
-    Path("old.csv").write_text("path,label,logit,p_fake,verdict\na.png,REAL,-1,0.3,REAL\n")
+def test_predictions_from_before_there_were_clusters_and_answers_can_be_read(
+    workspace: Path,
+) -> None:
+    Path("old.csv").write_text("path,label,logit,p_fake,verdict\na.png,REAL,-1,0.3,FAKE\n")
+    of_both = {"path": "a.png", "label": "REAL", "cluster": "", "p_fake": 0.3}
     assert revisions._read_predictions(Path("old.csv")).to_dict("records") == [
-        {"path": "a.png", "label": "REAL", "cluster": "", "p_fake": 0.3, "verdict": "REAL"}
+        of_both | {"verdict": "FAKE", "answer": "FAKE"}
     ]
 
 
