@@ -38,8 +38,10 @@ def test_every_key_of_params_yaml_is_on_the_page_and_explained() -> None:
     expected = set().union(*(leaves(v, k) for k, v in params.items() if k not in others))
     assert expected <= named
     # A layer has keys that no layer of the base model sets, and a block may be null.
-    more = ("train.conv_layers[].", "train.backbone.", "preprocess.align.")
-    more += ("source.table.", "source.splits")
+    more = (
+        *("train.conv_layers[].", "train.backbone.", "preprocess.align."),
+        *("source.table.", "source.splits"),
+    )
     assert all(key.startswith(more) for key in named - expected)
     assert all(f"`{block}`" in text for block in others)
 

@@ -31,8 +31,8 @@ from stages.preprocess.schema import PreprocessParams
 from stages.preprocess.views import Preprocess
 from tools.predict.inputs import find, read
 from tools.predict.output import FORMATS
+from tools.predict.pictures import Views, views_of_files
 from tools.predict.rows import MEANINGS, caveat, rows_of
-from tools.predict.views import Views, views_of_files
 
 EPILOG = """\
 Exit status: 0, or 1 if something could not be read, which its line says.

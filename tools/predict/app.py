@@ -19,8 +19,8 @@ from stages.networks.runtime import tf
 from stages.preprocess.schema import PreprocessParams
 from stages.preprocess.views import Preprocess
 from tools.predict.detector import Detector, best_on_validation, trained_variants
+from tools.predict.pictures import views
 from tools.predict.rows import caveat, in_words
-from tools.predict.views import views
 
 PREVIEW = (512, 512)  # the most pixels of an upload that are sent back, width and height
 

@@ -17,8 +17,8 @@ from stages.evaluate.schema import EvaluateParams
 from stages.networks.runtime import set_up
 from stages.preprocess.views import Preprocess
 from tools.predict.explanation import explanation
+from tools.predict.pictures import Views
 from tools.predict.rows import in_words
-from tools.predict.views import Views
 
 MODELS = Path("models")
 CURVES = Path("plots/training")

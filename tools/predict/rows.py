@@ -10,7 +10,7 @@ from stages.common.arrays import CROP, WHOLE
 from stages.common.files import replacing
 from stages.common.params import read_value
 from stages.preprocess.views import Preprocess
-from tools.predict.views import Views
+from tools.predict.pictures import Views
 
 if TYPE_CHECKING:  # the processes that decode need no TensorFlow
     from tools.predict.detector import Detector

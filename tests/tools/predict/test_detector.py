@@ -19,8 +19,8 @@ from stages.preprocess.views import Preprocess
 from tests.helpers import REPOSITORY, default_block, edit_params
 from tools.predict.detector import Detector, best_on_validation, reasons
 from tools.predict.explanation import explanation
+from tools.predict.pictures import Views
 from tools.predict.rows import caveat, rows_of
-from tools.predict.views import Views
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 

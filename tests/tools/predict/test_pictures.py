@@ -17,7 +17,7 @@ from stages.preprocess.schema import PreprocessParams
 from stages.preprocess.views import Preprocess
 from tests.helpers import default_block, png
 from tools.predict.inputs import Place, find, read
-from tools.predict.views import views, views_of_files
+from tools.predict.pictures import views, views_of_files
 
 DECODING = default_block("decode", DecodeParams, max_pixels=100_000)
 PREPROCESS = Preprocess(default_block("preprocess", PreprocessParams, crops=2), DECODING)
