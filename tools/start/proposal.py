@@ -1,10 +1,8 @@
 """What to set in params.yaml for a data set, and why."""
 
-import io
 from typing import Any, NamedTuple
 
 import pandas as pd
-from PIL import Image
 
 from stages.common.manifest import LABELS
 from stages.source.leave_out import LEAST_IMAGES
@@ -14,15 +12,12 @@ from tools.start.words import Row
 PHOTOGRAPHS, NETWORK = 128, 224
 """Pixels: the median shorter side from which on images are photographs, and height and width of
 what most pretrained networks were trained on."""
-ALIGNED = ("size", "format", "JPEG tables")
-"""The short cuts that `preprocess.align` is for."""
-SCALED_UP = 0.1
-"""Share of a label's images that `preprocess.align` enlarges, about and at most."""
-USUAL_QUALITY, LEAST_QUALITY = 90, 60
-"""Of JPEG files: where there are none, and below which too little of an image is left."""
+ALIGNED = {"shorter_side": 256, "jpeg_quality": 90}
+"""A little more than NETWORK pixels, so that crops differ; and what most JPEG files have."""
 
 
 FOR_PHOTOGRAPHS: dict[str, Any] = {
+    "preprocess.align": ALIGNED,
     "preprocess.image_size": [NETWORK, NETWORK],
     "preprocess.aspect": "crop",
     "preprocess.whole": True,
@@ -33,14 +28,20 @@ FOR_PHOTOGRAPHS: dict[str, Any] = {
         "small": {"recipe": "small", "input_size": [32, 32]},
     },
     "evaluate.batch_size": 32,
-    "robustness.samples": 40,
+    "robustness.samples": 20,
     "compare.baseline": "small",
 }
 WHY_FOR_PHOTOGRAPHS = [
     (
+        "align",
+        f"each image is first scaled to a shorter side of {ALIGNED['shorter_side']} pixels, and "
+        f"saved as JPEG of quality {ALIGNED['jpeg_quality']}: then neither size nor compression "
+        "tells the labels apart, and what is learned holds better for subjects that are left out",
+    ),
+    (
         "image_size",
         f"these are photographs: networks see all of each at {NETWORK} pixels, as pretrained ones "
-        "know it, and 2 crops at its own size, where generators leave their finest traces",
+        "know it, and 2 crops that are not scaled any more, where generators leave finer traces",
     ),
     (
         "aspect",
@@ -49,7 +50,7 @@ WHY_FOR_PHOTOGRAPHS = [
     ),
     (
         "cost",
-        "32 images a step fit into memory, and 40 test images show what JPEG files, blur, noise "
+        "32 views a step fit into memory, and 20 test images show what JPEG files, blur, noise "
         "and scaling do",
     ),
     (
@@ -77,15 +78,14 @@ def propose(survey: Survey, configs: dict[str, dict[str, Any]]) -> Proposal:
     values, why = FOR_PHOTOGRAPHS, WHY_FOR_PHOTOGRAPHS
     if sizes.min(axis=1).median() < PHOTOGRAPHS:
         values, why = _for_small_images(sizes, configs)
-    align, why_align = _align(survey, min(values["preprocess.image_size"]))
-    reasons = [("hold_out", _why_hold_out(survey)), ("align", why_align), *why]
+    reasons = [("hold_out", _why_hold_out(survey)), *why]
     gone = [name for name in configs if name not in values.get("variants", configs)]
     if gone:
         title, text = reasons.pop()
         text += f"; they take the place of {', '.join(gone)}, which `git checkout params.yaml`"
         reasons.append((title, f"{text} brings back"))
     source = {"source.path": survey.params.path, "source.hold_out": survey.hold_out}
-    return Proposal({**source, "preprocess.align": align, **values}, reasons)
+    return Proposal({**source, **values}, reasons)
 
 
 def _for_small_images(
@@ -101,6 +101,7 @@ def _for_small_images(
     size = sizes.iloc[0].tolist() if one_size else [middle, middle]
     size = [min(max(side, 8), 1024) for side in size]
     values: dict[str, Any] = {
+        "preprocess.align": None,
         "preprocess.image_size": size,
         "preprocess.aspect": "stretch",
         "preprocess.whole": True,
@@ -136,35 +137,3 @@ def _why_hold_out(survey: Survey) -> str:
         "is that on subjects and generators that a model has not seen"
     )
     return "; ".join([honest] * bool(held_out) + [none] * bool(lacking))
-
-
-def _align(survey: Survey, least: int) -> tuple[dict[str, int] | None, str]:
-    """Return `preprocess.align`, and why.
-
-    Args:
-        least: the shorter side of what networks see, in pixels.
-    """
-    found, images = survey.audit.numbers.get("short_cuts", {}), survey.images
-    limit = survey.params.audit.short_cut_limit
-    telling = [name for name in ALIGNED if found.get(name, 0) > limit]
-    if not telling:
-        return None, f"null: {', '.join(ALIGNED)} do not tell the labels apart, as far as is known"
-    shorter = images[["height", "width"]].min(axis=1).groupby(images["label"])
-    side = max(least, int(shorter.quantile(SCALED_UP).min()) // 16 * 16)
-    tables = images[images["luminance_table"] > 0].groupby("label")["luminance_table"].median()
-    quality = quality_of(tables.max()) if len(tables) else USUAL_QUALITY
-    quality = max(LEAST_QUALITY, quality)
-    return {"shorter_side": side, "jpeg_quality": quality}, (
-        f"{' and '.join(telling)} alone can tell the labels apart: so each image is first scaled "
-        f"to a shorter side of {side} pixels, and saved as JPEG of quality {quality}"
-    )
-
-
-def quality_of(luminance_table: float) -> int:
-    """Return the quality, 1 to 100, of JPEG files whose first table has about this sum."""
-    sums = {}
-    for quality in range(1, 101):
-        file = io.BytesIO()
-        Image.new("L", (8, 8)).save(file, "JPEG", quality=quality)
-        sums[quality] = sum(Image.open(file).quantization[0])  # type: ignore[attr-defined]
-    return min(sums, key=lambda quality: abs(sums[quality] - luminance_table))
