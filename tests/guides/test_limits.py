@@ -21,3 +21,8 @@ def test_the_numbers_are_those_of_the_committed_metrics() -> None:
     assert f"{lost[0]} on average over the kinds, {lost[1]}" in text
     data = json.loads((REPOSITORY / "reports/data.json").read_text())
     assert f"tells them apart with {data['short_cuts']['all of these']:.3f}" in text
+    small = of["small"]
+    low, high = small["coverage_fake_low"], small["coverage_fake_high"]
+    assert f"{small['coverage_fake']:.3f} ({low:.3f} to {high:.3f})" in text
+    assert f"REAL: {small['coverage_real']:.3f} with `small`" in text
+    assert f"beside {1 - small['answered']:.3f} of its own" in text
