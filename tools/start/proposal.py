@@ -107,7 +107,7 @@ def _for_small_images(
         "preprocess.whole": True,
         "preprocess.crops": 0,
         "evaluate.batch_size": 250,
-        "robustness.samples": None,
+        "robustness.samples": 1000,
     }
     what = "their own size" if one_size else "the middle one of their sizes"
     why = [("image_size", f"these are small: networks see all of each, at {what}")]

@@ -148,7 +148,7 @@ def test_small_images_are_seen_whole_at_their_size(
     values = proposed(write_zip(tmp_path / "a.zip", files(sizes, picture))).values
     assert values["preprocess.image_size"] == image_size
     assert (values["preprocess.crops"], values["preprocess.whole"]) == (0, True)
-    assert (values["evaluate.batch_size"], values["robustness.samples"]) == (250, None)
+    assert (values["evaluate.batch_size"], values["robustness.samples"]) == (250, 1000)
     assert "variants" not in values and "compare.baseline" not in values
 
 
