@@ -1,7 +1,8 @@
 """Folders of processed images, as preprocess and external write them and other stages read them."""
 
+import math
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,6 +68,13 @@ def _mapped(images: np.ndarray) -> mmap.mmap | None:
     return base if isinstance(base, mmap.mmap) else None
 
 
+def chunks(images: np.ndarray, most: int = 16_000_000) -> Iterator[slice]:
+    """Yield which of `images` to read together, one after another: at most `most` bytes, or one."""
+    size = max(1, most // max(1, math.prod(images.shape[1:])))
+    for start in range(0, len(images), size):
+        yield slice(start, start + size)
+
+
 def first_view(images: np.ndarray) -> np.ndarray:
     """Return the first view of each of `images`, all of it if there is one: [N, height, width, 3].
 
@@ -108,7 +116,13 @@ def load_folder(folder: Path, stage: str) -> Split:
         raise InputError(f"{folder}: cannot be read: {error}; run `dvc repro {stage}`") from None
     if len(images) != len(labels):
         raise InputError(f"{folder}: {len(images)} images, but {len(labels)} labels")
-    return Split(images, labels, _read_views(folder))
+    views = _read_views(folder)
+    if VIEWS in {file.name for file in folder.iterdir()} and images.shape[-4] != len(views):
+        raise InputError(
+            f"{folder}: {images.shape[-4]} views of an image, but {len(views)} in {VIEWS}; "
+            f"run `dvc repro {stage}`"
+        )
+    return Split(images, labels, views)
 
 
 def write_views(folder: Path, kinds: Sequence[str]) -> None:

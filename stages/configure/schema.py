@@ -158,7 +158,7 @@ class ModelSchema(ModelConfig):
                 f"precision: {self.precision} needs instruction_set null, since oneDNN computes in "
                 f"16 bits only with the newest instructions, found {self.instruction_set}"
             )
-        if self.xla and any(layer.pool > 1 for layer in self.conv_layers):
+        if self.xla and not self.backbone and any(layer.pool > 1 for layer in self.conv_layers):
             raise ValueError(
                 "xla: true needs conv_layers without pool, since XLA has no deterministic gradient "
                 "of max pooling; use stride instead"

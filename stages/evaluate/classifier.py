@@ -7,7 +7,7 @@ import numpy as np
 
 from stages.common.arrays import WHOLE, read
 from stages.common.command import InputError
-from stages.networks.kinds import batch_of, kinds_of, of_kinds
+from stages.networks.kinds import batch_of, of_kinds
 from stages.networks.runtime import keras
 
 ROWS = 6
@@ -102,14 +102,10 @@ class Classifier:
         Raises:
             InputError: it looks at views of a kind that is not there.
         """
-        missing = kinds_of(self.network) - {*views}
-        if missing:
-            raise InputError(
-                f"{self.path}: looks at views of the kind {' and '.join(sorted(missing))}, "
-                f"found {' and '.join(sorted({*views}))}; "
-                "see preprocess.whole and preprocess.crops in params.yaml, then run `dvc repro`"
-            )
-        return of_kinds(self.network, views)
+        try:
+            return of_kinds(self.network, views)
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from None
 
 
 def mean_over_views(logits: np.ndarray) -> np.ndarray:

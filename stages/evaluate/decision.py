@@ -25,14 +25,15 @@ class Decision(Calibration):
 def bounds(decision: Decision) -> tuple[float, float]:
     """Return up to which p_fake the answer is REAL, and from which on it is FAKE.
 
-    In between it is UNSURE: both labels fit, or none. They are 0 and 1 where it never is.
+    In between it is UNSURE: both labels fit, or none. They are minus and plus infinity where it
+    never is.
     """
     sets = decision.sets
     real = math.inf if sets.real_up_to is None else sets.real_up_to
     fake = -math.inf if sets.fake_from is None else sets.fake_from
     ends = np.array([min(real, fake), max(real, fake)])
-    low, high = probabilities(ends, decision.temperature)
-    return float(low), float(high)
+    low, high = np.where(np.isinf(ends), ends, probabilities(ends, decision.temperature)).tolist()
+    return low, high
 
 
 def write(decision: Decision, path: Path) -> None:

@@ -17,7 +17,7 @@ def heat_maps(
     """Return how much each place of `images` speaks for its label: float32, [N, height, width].
 
     The highest value of each image is 1; one in which nothing speaks for the label has 0
-    everywhere.
+    everywhere, and so has any of a network without feature maps.
 
     Args:
         network: returns a score for each label, before any softmax: [N, 2].
@@ -25,7 +25,10 @@ def heat_maps(
         labels: the label to explain for each image, 0 (REAL) or 1 (FAKE): int, [N].
     """
     inputs = network.inputs if len(network.inputs) > 1 else network.inputs[0]
-    model = keras.Model(inputs, [_last_maps(network), network.output])
+    last = _last_maps(network)
+    if last is None:
+        return np.zeros(images.shape[:3], np.float32)
+    model = keras.Model(inputs, [last, network.output])
     with tf.GradientTape() as tape:
         maps, scores = model(batch_of(network, images, kind), training=False)
         chosen = tf.gather(scores, labels, axis=1, batch_dims=1)
@@ -42,7 +45,7 @@ def heat_maps(
     return tf.math.divide_no_nan(heat, highest).numpy()
 
 
-def _last_maps(network: keras.Model) -> keras.KerasTensor:
+def _last_maps(network: keras.Model) -> keras.KerasTensor | None:
     """Return the last feature maps of `network` that still have the resolution of a convolution."""
     if any(isinstance(layer, keras.Model) for layer in network.layers):
         # The maps of a backbone belong to its own network; this one has what goes on from there.
@@ -54,4 +57,4 @@ def _last_maps(network: keras.Model) -> keras.KerasTensor:
             for layer in network.layers
             if len(layer.output.shape) == 4 and not isinstance(layer, keras.layers.MaxPooling2D)
         ]
-    return maps[-1]
+    return maps[-1] if maps else None

@@ -27,6 +27,11 @@ def under_perturbations(classifier: Classifier, fitted: Calibration, folder: Pat
         levels = pd.read_csv(folder / PERTURBATIONS)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: cannot be read: {error}; run `dvc repro perturb`") from None
+    if len(levels) != split.images.shape[1]:
+        raise InputError(
+            f"{folder}: {split.images.shape[1]} perturbations, but {len(levels)} in "
+            f"{PERTURBATIONS}; run `dvc repro perturb`"
+        )
     numbers = tqdm(range(len(levels)), desc="robustness", unit=" perturbations", disable=None)
     measured = [
         measure(split.labels, classifier.logits(split.images[:, number], split.views), fitted)

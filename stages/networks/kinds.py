@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stages.common.arrays import CROP, WHOLE
+from stages.common.command import InputError
 from stages.networks.runtime import keras
 
 KINDS = {"image": {WHOLE}, "crop": {CROP}, "view": {WHOLE, CROP}}
@@ -17,8 +18,19 @@ def kinds_of(network: keras.Model) -> set[str]:
 
 
 def of_kinds(network: keras.Model, views: Sequence[str]) -> list[int]:
-    """Return the places of the `views` of an image, by their kinds, that `network` looks at."""
+    """Return the places of the `views` of an image, by their kinds, that `network` looks at.
+
+    Raises:
+        InputError: it looks at views of a kind that is not there.
+    """
     kinds = kinds_of(network)
+    missing = kinds - {*views}
+    if missing:
+        raise InputError(
+            f"the network looks at views of the kind {' and '.join(sorted(missing))}, "
+            f"found {' and '.join(sorted({*views}))}; "
+            "see preprocess.whole and preprocess.crops in params.yaml, then run `dvc repro`"
+        )
     return [place for place, kind in enumerate(views) if kind in kinds]
 
 

@@ -9,10 +9,10 @@ import pandas as pd
 from PIL import Image
 
 from stages.common.manifest import LABELS
-from stages.images.pixels import decode, to_array
+from stages.images.pixels import UnreadableImageError, decode, to_array
 from stages.networks.perturb import blur, downscale, jpeg, noise
 from stages.perturb.schema import RobustnessParams
-from stages.preprocess.views import Preprocess
+from stages.preprocess.views import LONGEST_JPEG, Preprocess
 
 
 class Perturbation(NamedTuple):
@@ -43,9 +43,14 @@ def see_perturbed(file: bytes, preprocess: Preprocess, params: RobustnessParams)
     The image itself is changed, in its own pixels, before anything is scaled or cut.
 
     Raises:
-        UnreadableImageError: it cannot be decoded.
+        UnreadableImageError: it cannot be decoded, or saved as JPEG.
     """
     pixels = to_array(decode(file, preprocess.decoding).rgb)[np.newaxis]
+    if params.jpeg_quality and max(pixels.shape) > LONGEST_JPEG:
+        raise UnreadableImageError(
+            f"a side of {max(pixels.shape):,} pixels is more than a JPEG file can have; leave it "
+            "out, or set robustness.jpeg_quality []"
+        )
     changed = (change(pixels)[0] for _, _, change in perturbations(params))
     return np.stack([preprocess.views(Image.fromarray(image)) for image in changed])
 

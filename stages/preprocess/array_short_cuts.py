@@ -1,5 +1,6 @@
 """What in the arrays still tells the labels apart, though it should not matter."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from stages.common.arrays import load_folder, read
 from stages.images.features import BANDS, colour_and_texture
 from stages.images.short_cuts import drawn, short_cuts
 
-AT_A_TIME = 256
-"""Images that are read at a time."""
+MOST_BYTES = 4_000_000
+"""Of views that are looked at together; their spectrum takes twenty times as much."""
 
 
 def array_short_cuts(
@@ -36,8 +37,9 @@ def array_short_cuts(
     for split in ("train", "validation"):
         arrays, _, views = load_folder(folders[split], "preprocess")
         of_split = images.loc[images["split"] == split, "place"].to_numpy()
-        for start in range(0, len(of_split), AT_A_TIME):
-            places = of_split[start : start + AT_A_TIME]
+        size = max(1, MOST_BYTES // math.prod(arrays.shape[-3:]))
+        for start in range(0, len(of_split), size):
+            places = of_split[start : start + size]
             for kind in dict.fromkeys(views):
                 chosen = places if arrays.ndim == 4 else (places, views.index(kind))
                 found.setdefault(kind, []).append(colour_and_texture(read(arrays, chosen)))

@@ -7,9 +7,12 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from stages.common.arrays import CROP, WHOLE
-from stages.images.pixels import decode, to_array
+from stages.images.pixels import UnreadableImageError, decode, to_array
 from stages.images.schema import DecodeParams
 from stages.preprocess.schema import AlignParams, PreprocessParams
+
+LONGEST_JPEG = 65_500
+"""Pixels of a side: libjpeg's JPEG_MAX_DIMENSION."""
 
 
 class Preprocess:
@@ -36,7 +39,11 @@ class Preprocess:
         return self.views(decode(file, self.decoding).rgb)
 
     def views(self, image: Image.Image) -> np.ndarray:
-        """Return the views of an RGB `image`: uint8, `shape`, 0..255."""
+        """Return the views of an RGB `image`: uint8, `shape`, 0..255.
+
+        Raises:
+            UnreadableImageError: it cannot be aligned.
+        """
         if self.align:
             image = aligned(image, self.align, self.filter)
         views = [self.resize(image)] if WHOLE in self.kinds else []
@@ -62,10 +69,19 @@ def aligned(image: Image.Image, params: AlignParams, resample: Image.Resampling)
     """Return an RGB `image` of the shorter side of `params`, as a JPEG file of its quality has it.
 
     After that, neither size nor the tables of a file tell where it came from.
+
+    Raises:
+        UnreadableImageError: it would be too long for a JPEG file.
     """
     factor = params.shorter_side / min(image.size)
+    size = [max(1, round(side * factor)) for side in image.size]
+    if max(size) > LONGEST_JPEG:
+        raise UnreadableImageError(
+            f"aligned, {image.width}x{image.height} pixels would be {size[0]}x{size[1]}, more "
+            f"than a JPEG file can have; leave it out, or set preprocess.align null"
+        )
     if factor != 1:
-        image = image.resize([max(1, round(side * factor)) for side in image.size], resample)
+        image = image.resize(size, resample)
     file = io.BytesIO()
     image.save(file, "JPEG", quality=params.jpeg_quality)
     return Image.open(file, formats=["JPEG"])

@@ -77,12 +77,22 @@ def load(backbone: Backbone) -> keras.Model:
                 f"backbone.weights: {path}: layer {layer.name} ({type(layer).__name__}) needs code "
                 "of its own to be loaded; allowed are Keras's layers"
             )
+    if len(network.inputs) != 1:
+        raise UnfitError(
+            f"backbone.weights: {path}: must take images alone, found {len(network.inputs)} inputs"
+        )
     known = {layer.name: layer.output for layer in network.layers}
     for name in backbone.layers:
         if name not in known:
             raise UnfitError(
                 f"backbone.layers: no layer '{name}' in {path}; "
                 f"the last ones are {', '.join(list(known)[-5:])}"
+            )
+        rank = len(getattr(known[name], "shape", ()))
+        if rank not in (2, 4):
+            raise UnfitError(
+                f"backbone.layers: '{name}' in {path} must give feature maps or features, "
+                f"[N, height, width, D] or [N, D], found {rank} axes"
             )
     return keras.Model(network.inputs, [known[name] for name in backbone.layers], name="backbone")
 

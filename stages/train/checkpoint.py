@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -17,15 +18,13 @@ import h5py
 import keras
 import numpy as np
 
-from stages.common.arrays import Split, read
+from stages.common.arrays import Split, chunks, read
 from stages.common.files import replacing
 from stages.networks.config import NetworkConfig
 from stages.networks.runtime import tf
 
 CHECKPOINTS = Path("checkpoints")
 LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pillow")
-AT_A_TIME = 4096
-"""Images that are read at a time."""
 
 
 def origin(config: NetworkConfig, *splits: Split) -> str:
@@ -45,8 +44,8 @@ def origin(config: NetworkConfig, *splits: Split) -> str:
         digest.update(file.read_bytes())
     for split in splits:
         digest.update(repr((split.images.shape, split.views)).encode())
-        for start in range(0, len(split.labels), AT_A_TIME):
-            digest.update(read(split.images, slice(start, start + AT_A_TIME)).data)
+        for numbers in chunks(split.images):
+            digest.update(read(split.images, numbers).data)
         digest.update(split.labels.tobytes())
     return digest.hexdigest()
 
@@ -113,15 +112,24 @@ class Rows:
     def __init__(self, path: Path, origin: str):
         self.path, self.head = path, origin.encode()
 
-    def restore(self, width: int) -> int:
-        """Return how many rows of `width` numbers are kept; what was written in part is cut off."""
-        if self.path.exists() and self.path.read_bytes()[: len(self.head)] == self.head:
+    def restore(self, width: int, ends: Sequence[int]) -> int:
+        """Return how many rows of `width` numbers are kept; a batch that is not whole is cut off.
+
+        Args:
+            ends: after how many rows each batch ends, ascending.
+        """
+        if self.path.exists() and self._begins_with_head():
             rows = (self.path.stat().st_size - len(self.head)) // (4 * width)
+            rows = max((end for end in ends if end <= rows), default=0)
             os.truncate(self.path, len(self.head) + 4 * width * rows)
             return rows
         with replacing(self.path) as temporary:
             temporary.write_bytes(self.head)
         return 0
+
+    def _begins_with_head(self) -> bool:
+        with self.path.open("rb") as file:
+            return file.read(len(self.head)) == self.head
 
     def append(self, rows: np.ndarray) -> None:
         """Add `rows`: float32, [N, width]."""

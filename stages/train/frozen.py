@@ -21,7 +21,7 @@ from stages.train.entry import enter
 TOLERANCE = 1e-10
 """Largest gradient of the loss at which it counts as fitted to the end."""
 DIGITS = 6
-"""Of each weight: a float32 has seven, and the last one tells of the solver's path."""
+"""Of each weight, and behind the point of the curves: the last ones tell of the solver's path."""
 
 
 class FrozenModel:
@@ -64,7 +64,7 @@ class FrozenModel:
         regression = LogisticRegression(
             C=1 / self.config.head_l2, solver="newton-cholesky", tol=TOLERANCE, max_iter=1000
         )
-        with threadpool_limits(self.config.threads):  # their number changes the sums
+        with threadpool_limits(1):  # their number changes the sums
             regression.fit(standardised(of_train), train.labels)
         weights, bias = _rounded(regression.coef_[0]), _rounded(regression.intercept_)[0]
         # The softmax sees the difference of its two inputs alone: half of it for each.
@@ -75,10 +75,14 @@ class FrozenModel:
             ("", of_train, train.labels),
             ("val_", of_validation, validation.labels),
         ):
-            log_odds = standardised(found) @ weights.astype(np.float64) + bias
+            with threadpool_limits(1):
+                log_odds = standardised(found) @ weights.astype(np.float64) + bias
             p_fake = 1 / (1 + np.exp(-log_odds))
-            logs[f"{prefix}accuracy"] = accuracy_score(labels, log_odds >= 0)
-            logs[f"{prefix}loss"] = log_loss(labels, p_fake, labels=[0, 1])
+            losses = {
+                "accuracy": accuracy_score(labels, log_odds >= 0),
+                "loss": log_loss(labels, p_fake, labels=[0, 1]),
+            }
+            logs |= {f"{prefix}{name}": round(value, DIGITS) for name, value in losses.items()}
         with curves.open("w", newline="") as file:
             writer = csv.DictWriter(file, logs, lineterminator="\n")
             writer.writeheader()
@@ -88,15 +92,16 @@ class FrozenModel:
     def _features(self, splits: list[Split], kept: Rows) -> np.ndarray:
         """Return the mean of the features over the views of each image: float32, [N, D]."""
         size, width = self.config.batch_size, self.backbone.output_shape[-1]
-        done, start, looked_at = kept.restore(width), time.perf_counter(), 0
-        if done:
-            print(f"going on after image {done} of {sum(len(s.labels) for s in splits)}")
         batches = [(s, slice(n, n + size)) for s in splits for n in range(0, len(s.labels), size)]
-        for split, numbers in tqdm(batches, desc="features", unit=" batches", disable=None):
-            images = len(split.labels[numbers])
-            if done >= images:  # batches are kept whole or not at all
-                done -= images
+        ends = np.cumsum([len(split.labels[numbers]) for split, numbers in batches]).tolist()
+        done, start, looked_at = kept.restore(width, ends), time.perf_counter(), 0
+        if done:
+            print(f"going on after image {done} of {ends[-1]}")
+        progress = tqdm(batches, desc="features", unit=" batches", disable=None)
+        for (split, numbers), end in zip(progress, ends, strict=True):
+            if end <= done:
                 continue
+            images = len(split.labels[numbers])
             views = of_kinds(self.backbone, split.views)
             total = np.zeros((images, width))
             for place in views:

@@ -8,6 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from stages.common.command import InputError
+from stages.common.files import read_json
 from stages.common.params import read_block
 from stages.evaluate.calibrated_model import EvaluateModel
 from stages.evaluate.classifier import Classifier
@@ -21,7 +22,7 @@ from tools.predict.pictures import Views
 from tools.predict.rows import in_words
 
 MODELS = Path("models")
-CURVES = Path("plots/training")
+METRICS = Path("metrics")
 
 
 class Answer(NamedTuple):
@@ -75,8 +76,8 @@ class Detector:
         real, fake = bounds(self.model.decision)
         return ", ".join(
             [
-                f"REAL up to a p_fake of {real:.3f}" if real > 0 else "never REAL",
-                f"FAKE from {fake:.3f} on" if fake < 1 else "never FAKE",
+                "never REAL" if np.isinf(real) else f"REAL up to a p_fake of {real:.3g}",
+                "never FAKE" if np.isinf(fake) else f"FAKE from {fake:.3g} on",
             ]
         )
 
@@ -147,16 +148,16 @@ def trained_variants() -> list[str]:
 
 
 def best_on_validation(variants: list[str]) -> str:
-    """Return the one of `variants` with the highest accuracy on validation after its last epoch.
+    """Return the one of `variants` with the highest accuracy on validation.
 
     The test split is no basis for it: what it measures would be no measurement any more. Where the
-    curves that would tell are not here, it is the first one.
+    metrics that would tell are not here, it is the first one.
     """
 
     def accuracy(variant: str) -> float:
         try:
-            return float(pd.read_csv(CURVES / f"{variant}.csv")["val_accuracy"].iloc[-1])
-        except (OSError, KeyError, IndexError, ValueError):
+            return float(read_json(METRICS / f"{variant}.json")["validation_accuracy"])
+        except (InputError, KeyError):
             return -1.0
 
     return max(variants, key=accuracy)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.common.arrays import load_split, read
+from stages.common.arrays import chunks, load_folder, load_split, read, write_views
+from stages.common.command import InputError
 
 
 def resident(file: Path) -> int:
@@ -40,3 +41,22 @@ def test_images_that_were_read_are_let_go_of(workspace: Path) -> None:
 def test_arrays_in_memory_are_read_too() -> None:
     images = np.arange(24).reshape(2, 2, 2, 3).astype(np.uint8)
     np.testing.assert_array_equal(read(images, slice(1, 2)), images[1:])
+
+
+def test_views_that_are_not_those_of_the_arrays_are_refused(workspace: Path) -> None:
+    folder = workspace / "arrays"
+    folder.mkdir()
+    np.save(folder / "images.npy", np.zeros((2, 3, 4, 4, 3), np.uint8))
+    np.save(folder / "labels.npy", np.zeros(2, np.uint8))
+    write_views(folder, ["whole", "crop", "crop"])
+    assert load_folder(folder, "preprocess").views == ("whole", "crop", "crop")
+    write_views(folder, ["whole", "crop"])
+    with pytest.raises(InputError, match=r"arrays: 3 views of an image, but 2 in views\.txt; run"):
+        load_folder(folder, "preprocess")
+
+
+def test_chunks_cover_all_images_in_few_bytes() -> None:
+    images = np.zeros((10, 4, 4, 3), np.uint8)
+    found = list(chunks(images, most=3 * 48 + 1))
+    assert [len(images[part]) for part in found] == [3, 3, 3, 1]
+    assert [len(images[part]) for part in chunks(images, most=1)] == [1] * 10

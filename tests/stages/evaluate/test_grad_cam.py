@@ -108,8 +108,9 @@ def test_where_nothing_speaks_for_the_label_all_is_zero() -> None:
 def test_the_maps_are_the_last_ones_before_any_pooling(head: str) -> None:
     layers = [{"filters": 2, "pool": 2}, {"filters": 3, "batch_normalization": True, "pool": 2}]
     of = network(conv_layers=layers, head=head, dense_units=4)
-    assert _last_maps(of) is of.get_layer("activation_2").output
-    assert _last_maps(of).shape == (None, 13, 13, 3)
+    last = _last_maps(of)
+    assert last is of.get_layer("activation_2").output
+    assert last.shape == (None, 13, 13, 3)
 
 
 @pytest.mark.parametrize("kind", ["whole", "crop"])
@@ -125,3 +126,13 @@ def test_heat_lies_where_a_network_of_smaller_size_looked(kind: str) -> None:
     around = found.copy()
     around[:, 8:24, 8:24] = 0
     assert (around.max() == 0) == (kind == "crop")
+
+
+def test_a_network_without_maps_explains_nothing() -> None:
+    inside = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()]
+    )
+    image = keras.Input((8, 8, 3), name="image")
+    of = keras.Model(image, keras.layers.Dense(2)(inside(image)))
+    found = heat_maps(of, random_split(2).images[:, :8, :8], "whole", np.array([0, 1]))
+    np.testing.assert_array_equal(found, np.zeros((2, 8, 8)))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stages.images.pixels import UnreadableImageError
 from stages.images.schema import DecodeParams
 from stages.preprocess.schema import PreprocessParams
 from stages.preprocess.views import Preprocess, aligned
@@ -129,3 +130,9 @@ def test_aligned_images_have_one_shorter_side(size: tuple[int, int]) -> None:
     )
     assert chosen.align is not None
     assert min(aligned(patches(5, *size), chosen.align, chosen.filter).size) == 64
+
+
+def test_an_image_that_would_be_too_long_for_a_jpeg_file_is_named() -> None:
+    chosen = preprocess(align={"shorter_side": 256, "jpeg_quality": 90})
+    with pytest.raises(UnreadableImageError, match="2570x10 pixels would be 65792x256, more than"):
+        chosen.views(Image.new("RGB", (2570, 10)))

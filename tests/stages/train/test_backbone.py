@@ -88,6 +88,29 @@ def test_a_layer_that_is_not_there_is_named_with_the_last_ones(tmp_path: Path) -
         load(backbone)
 
 
+@pytest.mark.parametrize(
+    ("extra", "layers", "message"),
+    [
+        ([keras.layers.Reshape((-1, 6), name="tokens")], ["tokens"], "found 3 axes"),
+        ([], ["classes"], ""),
+    ],
+)
+def test_a_layer_must_give_maps_or_features(
+    tmp_path: Path, extra: list[keras.layers.Layer], layers: list[str], message: str
+) -> None:
+    keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.Conv2D(6, 3), *extra, keras.layers.Flatten(),
+         keras.layers.Dense(5, name="classes")]
+    ).save(tmp_path / "b.h5")  # fmt: skip
+    digest = md5((tmp_path / "b.h5").read_bytes()).hexdigest()
+    backbone = Backbone(weights=str(tmp_path / "b.h5"), md5=digest, layers=layers, trainable=False)
+    if not message:
+        assert [output.shape for output in load(backbone).outputs] == [(None, 5)]
+        return
+    with pytest.raises(InputError, match=message):
+        load(backbone)
+
+
 def test_images_of_another_size_than_it_takes_are_refused(tmp_path: Path) -> None:
     backbone = saved(tmp_path / "b.h5", network(size=24))
     with pytest.raises(InputError, match=r"takes images of \(24, 24, 3\), found \(32, 32, 3\)"):

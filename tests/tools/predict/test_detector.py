@@ -115,6 +115,7 @@ def test_why_it_is_unsure() -> None:
         (-20, 20, "REAL up to a p_fake of 0.119, FAKE from 0.881 on"),
         (None, 20, "REAL up to a p_fake of 0.881, never FAKE"),
         (20, None, "never REAL, FAKE from 0.881 on"),
+        (1000, 2000, "REAL up to a p_fake of 1, FAKE from 1 on"),
     ],
 )
 def test_the_limits_of_the_answers_are_said_as_p_fake(
@@ -126,7 +127,7 @@ def test_the_limits_of_the_answers_are_said_as_p_fake(
 
 def test_a_model_that_does_not_fit_params_is_refused(workspace: Path) -> None:
     detector()
-    message = "models/base.h5: looks at views of the kind crop, found whole; see preprocess.whole"
+    message = "models/base.h5: the network looks at views of the kind crop, found whole; see preprocess.whole"
     with pytest.raises(InputError, match=message):
         Detector("base", preprocess(crops=0))
     message = r"params.yaml: preprocess.image_size: base was trained on \[8, 8\], found \[16, 8\];"
@@ -158,11 +159,12 @@ def test_the_caveat_says_what_a_model_is_shown(workspace: Path) -> None:
         )
 
 
-def test_the_best_is_the_one_with_the_highest_last_accuracy_on_validation(workspace: Path) -> None:
-    folder = workspace / "plots/training"
-    folder.mkdir(parents=True)
-    for name, accuracies in {"a": [0.9, 0.6], "b": [0.5, 0.7], "c": [0.6, 0.65]}.items():
-        pd.DataFrame({"val_accuracy": accuracies}).to_csv(folder / f"{name}.csv")
+def test_the_best_is_the_one_with_the_highest_accuracy_on_validation(workspace: Path) -> None:
+    folder = workspace / "metrics"
+    folder.mkdir()
+    for name, accuracy in {"a": 0.6, "b": 0.7, "c": 0.65}.items():
+        metrics = {"validation_accuracy": accuracy, "accuracy": 1 - accuracy}
+        (folder / f"{name}.json").write_text(json.dumps(metrics))
     assert best_on_validation(["a", "b", "c"]) == "b"
     assert best_on_validation(["d", "c"]) == "c", "of d nothing is known"
     assert best_on_validation(["e", "d"]) == "e"
