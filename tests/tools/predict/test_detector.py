@@ -127,7 +127,7 @@ def test_the_limits_of_the_answers_are_said_as_p_fake(
 
 def test_a_model_that_does_not_fit_params_is_refused(workspace: Path) -> None:
     detector()
-    message = "models/base.h5: the network looks at views of the kind crop, found whole; see preprocess.whole"
+    message = "base.h5: the network looks at views of the kind crop, found whole; see preprocess"
     with pytest.raises(InputError, match=message):
         Detector("base", preprocess(crops=0))
     message = r"params.yaml: preprocess.image_size: base was trained on \[8, 8\], found \[16, 8\];"
