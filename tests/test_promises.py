@@ -263,7 +263,7 @@ def test_same_bytes_elsewhere_in_another_order_with_a_neighbour_on_one_older_cor
     project.run("taskset", "--cpu-list", "0", "dvc", "repro", env=environment)
     expected, found = finished_project.outputs(), project.outputs()
     same = [path for path in expected if re.search(r"(base|sgd)(\.|/|$)|^data/|reports/data", path)]
-    assert len(same) == 8 + 3 + 2 * 11
+    assert len(same) == 8 + 5 + 2 * 11
     assert {path: found[path] for path in same} == {path: expected[path] for path in same}
 
 

@@ -46,7 +46,7 @@ def test_step_by_step_it_runs_the_stages_and_leaves_nothing_to_do(project: Proje
     assert {stage for stage in ran if "train" in stage} == {"train@base", "train@sgd"}
     assert ran[-2:] == ["compare", "report"]
     assert project.repro() == []
-    assert re.search(r"^(REAL|FAKE) +\d\.\d{3} .* 32x32  -$", printed, re.MULTILINE)
+    assert re.search(r"^(REAL|FAKE|UNSURE) +\d\.\d{3} .* 32x32 .* -$", printed, re.MULTILINE)
 
     tables = "".join(out.data.get("text/html", "") for out in outputs if "data" in out)
     numbers = {float(text) for text in re.findall(r"<td>(\d+\.\d+)</td>", tables)}

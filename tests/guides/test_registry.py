@@ -87,15 +87,15 @@ def test_versions_are_registered_fetched_and_taken_back(project: Project, tmp_pa
 
 
 def _apply(user: Project, archive: Path, predictions: pd.DataFrame) -> None:
-    """Run the example of the card that was fetched: p_fake and verdict are those of evaluate."""
+    """Run the example of the card that was fetched: p_fake and answer are those of evaluate."""
     fences = MarkdownIt().parse((user.root / "base.md").read_text(encoding="utf-8"))
     (example,) = [fence.content for fence in fences if fence.info == "python"]
-    path = "test/FAKE/0001.png"
+    path = str(predictions.index[~predictions["unlike"]][0])  # of which the card knows nothing
     with zipfile.ZipFile(archive) as images:
         (user.root / "image.png").write_bytes(images.read(path))
-    p_fake, verdict = user.run("python", "-c", example).stdout.split()
+    p_fake, answer = user.run("python", "-c", example).stdout.split()
     assert float(p_fake) == pytest.approx(predictions.loc[path, "p_fake"], abs=1e-4)
-    assert verdict == predictions.loc[path, "verdict"]
+    assert answer == predictions.loc[path, "answer"]
 
 
 def test_what_the_guide_warns_of(project: Project, tmp_path: Path) -> None:

@@ -289,6 +289,7 @@ def test_a_clone_without_data_tells_and_fetches_only_what_it_needs(
     made = bob.outputs()
     outputs = {path for path, md5 in made.items() if object_name(md5) in fetched}
     images = {f"data/processed/{split}" for split in ("train", "validation", "test", "held_out")}
+    images |= {"data/perturbed", "data/processed/findings.json", "data/processed/short_cuts.json"}
     others = {"data/manifest.csv"}
     assert outputs == images | others | {
         path for path in made if "sgd" in path and not path.endswith(".md")

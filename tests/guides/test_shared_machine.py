@@ -92,7 +92,7 @@ CHANGES = {
 }
 """Values by which every stage that can has something else to write than before."""
 
-STAGES = ["configure", "source", "preprocess", "train", "evaluate"]
+STAGES = ["configure", "source", "preprocess", "perturb", "train", "evaluate"]
 STAGES += ["card", "compare", "report"]
 
 
