@@ -6,9 +6,12 @@ Selvaraju et al., Grad-CAM: Visual Explanations from Deep Networks via Gradient-
 
 import numpy as np
 
-from stages.common.arrays import CROP
+from stages.common.arrays import CROP, chunks
 from stages.networks.kinds import batch_of
 from stages.networks.runtime import keras, tf
+
+MOST_BYTES = 500_000
+"""Of images that are looked at together: the gradient needs what all layers made of them."""
 
 
 def heat_maps(
@@ -29,11 +32,11 @@ def heat_maps(
     if last is None:
         return np.zeros(images.shape[:3], np.float32)
     model = keras.Model(inputs, [last, network.output])
-    with tf.GradientTape() as tape:
-        maps, scores = model(batch_of(network, images, kind), training=False)
-        chosen = tf.gather(scores, labels, axis=1, batch_dims=1)
-    weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
-    heat = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True))
+    parts = [
+        _of_batch(model, batch_of(network, images[part], kind), labels[part])
+        for part in chunks(images, MOST_BYTES)
+    ]
+    heat = np.concatenate(parts or [np.zeros((0, 1, 1, 1), np.float32)])
     size = images.shape[1:3]
     cut = [layer for layer in network.layers if isinstance(layer, keras.layers.CenterCrop)]
     if cut and kind == CROP:  # of which the network sees the middle
@@ -43,6 +46,17 @@ def heat_maps(
         heat = tf.image.resize(heat, size)[..., 0]
     highest = tf.reduce_max(heat, axis=(1, 2), keepdims=True)
     return tf.math.divide_no_nan(heat, highest).numpy()
+
+
+def _of_batch(
+    model: keras.Model, views: np.ndarray | list[np.ndarray], labels: np.ndarray
+) -> np.ndarray:
+    """Return how much each place of the maps that `model` returns speaks for the label."""
+    with tf.GradientTape() as tape:
+        maps, scores = model(views, training=False)
+        chosen = tf.gather(scores, labels, axis=1, batch_dims=1)
+    weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
+    return tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1, keepdims=True)).numpy()
 
 
 def _last_maps(network: keras.Model) -> keras.KerasTensor | None:
