@@ -18,6 +18,7 @@ GUIDE = Guide("backbones.md", {'weights="imagenet"': "weights=None"})
 CLEAN = "Data and pipelines are up to date.\n"
 
 
+@pytest.mark.usefixtures("tensorflow")
 def test_one_is_at_hand(project: Project) -> None:
     file = make_backbone(project)
     file.unlink()
@@ -33,7 +34,7 @@ def test_one_is_at_hand(project: Project) -> None:
     expected = {
         name: tuple(map(int, shape)) for names, *shape in rows for name in names[1:-1].split("`, `")
     }
-    assert len(expected) == 18, "stem, 16 blocks, head"
+    assert len(expected) == 20, "stem, 16 blocks, two depthwise ones, head"
     network = keras.models.load_model(file, compile=False)
     outputs = {name: network.get_layer(name).output for name in expected}
     found = keras.Model(network.inputs, outputs)([np.zeros((1, 224, 224, 3))])
