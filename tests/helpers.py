@@ -133,6 +133,10 @@ def link_environment(root: Path) -> None:
         (environment / installed).touch()
 
 
+MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+"""What `make` tells the commands that it starts; one in it says which folder it enters."""
+
+
 class Project:
     """A DVC project in a folder of its own, used through its commands."""
 
@@ -152,9 +156,12 @@ class Project:
         return result
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a command where the virtual one is activated."""
+        """Return the environment of a command where the virtual one is activated.
+
+        A `make` in it is the first one, also where `make test` runs the tests.
+        """
         return {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name not in MAKE},
             "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"],
         }
 
