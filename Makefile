@@ -13,7 +13,6 @@ help: ## list the targets
 .PHONY: repro
 repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOBS=2 variants train at a time), show the comparison
 	python -m tools.repro --jobs $(JOBS)
-	@cat reports/comparison.md
 
 .PHONY: app
 app: .venv/app ## set up, open a page in the browser: drop an image, see what each model makes of it
@@ -44,7 +43,7 @@ benchmark: .venv/pipeline ## time a cold run, each stage and a run with nothing 
 .PHONY: requirements
 requirements: .venv/tests ## resolve requirements*.in anew for Python 3.11 to 3.13
 	for name in requirements requirements-s3 requirements-ssh requirements-parquet \
-	        requirements-app requirements-notebook requirements-backbone requirements-dev; do \
+	        requirements-app requirements-notebook requirements-backbone requirements-cluster requirements-dev; do \
 	    uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
 	        --generate-hashes --upgrade --custom-compile-command 'make requirements' \
 	        $$name.in -o $$name.txt || exit 1; \
