@@ -24,6 +24,12 @@ def facts() -> dict[str, str]:
     }
 
 
+def family() -> str:
+    """Return the processor's family: within one, networks have come out the same so far."""
+    parts = (platform.machine(), _cpuinfo("vendor_id"), _cpuinfo("cpu family"))
+    return " ".join(filter(None, parts))
+
+
 def _cpuinfo(key: str) -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

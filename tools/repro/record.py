@@ -7,7 +7,6 @@ from typing import Any
 from stages.common.command import InputError
 from stages.common.files import replacing
 from stages.networks.config import CONFIGS
-from tools.repro.machine import facts
 from tools.repro.repair import LOCK, read_stages
 
 RECORD = Path("reports/machine.json")
@@ -42,19 +41,19 @@ def read_record(model: str) -> dict[str, str]:
     return next((m["facts"] for m in machines if model in m["models"].values()), {})
 
 
-def record(here: list[str]) -> None:
+def record(just_trained: dict[str, dict[str, str]]) -> None:
     """Write which machine trained the models of dvc.lock, where that is known.
 
     Args:
-        here: variants that this machine has just trained. Where the same bytes had been recorded
-            before, they stay the other machine's.
+        just_trained: the machine that has just trained a variant, by its name. Where the same bytes
+            had been recorded before, they stay the other machine's.
     """
-    if not here:
+    if not just_trained:
         return
     machines: list[dict[str, Any]] = []
     for variant, outs in trained().items():
         model = outs[f"models/{variant}.h5"]
-        of_model = read_record(model) or (facts() if variant in here else None)
+        of_model = read_record(model) or just_trained.get(variant)
         if of_model is None:
             continue
         known = next((m for m in machines if m["facts"] == of_model), None)

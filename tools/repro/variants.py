@@ -19,6 +19,11 @@ class Variant(NamedTuple):
         elsewhere = [f"evaluate_external@{self.name}-{name}" for name in self.sets]
         return [f"train@{self.name}", f"evaluate@{self.name}", *elsewhere, f"card@{self.name}"]
 
+    @property
+    def weights(self) -> str:
+        """The file with its backbone; empty if it has none."""
+        return self.config.backbone.weights if self.config.backbone else ""
+
     def jobs(self, most: int) -> int:
         """Return how many of `most` jobs it takes: one a thread, or all if it takes all GPUs."""
         return min(self.config.threads, most) if self.on_one_device else most
@@ -41,3 +46,12 @@ class Variant(NamedTuple):
             total += size * channels * layer.filters * layer.kernel_size**2
             size, channels = size / layer.pool**2, layer.filters
         return total * self.config.epochs
+
+
+class Outcome(NamedTuple):
+    """What became of a variant."""
+
+    name: str
+    failed: bool
+    facts: dict[str, str]
+    """Of the machine that trained it; empty if it came from the run cache."""
