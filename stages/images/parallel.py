@@ -4,6 +4,7 @@ import argparse
 import multiprocessing
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager, suppress
@@ -109,6 +110,9 @@ class _Worker(Generic[Batch, Result]):
     def __init__(self, function: Callable[[Batch], Result]):
         # Processes that are started afresh, not copies of one with threads, and the same on macOS.
         context = multiprocessing.get_context("forkserver")
+        # What each would import, they have from the one that starts them.
+        main = getattr(sys.modules["__main__"], "__spec__", None)
+        context.set_forkserver_preload([main.name] if main else [])
         self.pipe, other = context.Pipe()
         self.process = context.Process(target=_apply, args=(function, other), daemon=True)
         with _named_if_it_fails():
