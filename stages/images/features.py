@@ -60,7 +60,8 @@ def colour_and_texture(pixels: np.ndarray) -> np.ndarray:
     highest = channels.max(0)
     saturation = (highest - channels.min(0)) / np.maximum(highest, 1)
     colours = np.concatenate([channels, saturation[None]])
-    grey = np.tensordot(GREY, channels, 1).reshape(number, height, width)
+    # Not by BLAS, whose threads would go on waiting for more, on all cores.
+    grey = np.einsum("c,cnp->np", GREY, channels).reshape(number, height, width)
     steps = [np.abs(np.diff(grey, axis=axis)) for axis in (2, 1)]
     # Without a window, the edges of the crop would fill all bands.
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])

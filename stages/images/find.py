@@ -137,13 +137,16 @@ class DataSet:
                 what = "unpack it: Parquet files are read from a folder"
             raise InputError(f"{self.path}: no image in it, but {packed[0]}; {what}")
 
-    def add_fingerprints(self, found: Found, on_unreadable: OnUnreadable, stage: str) -> Found:
+    def add_fingerprints(
+        self, found: Found, on_unreadable: OnUnreadable, stage: str, thumbnails: bool = False
+    ) -> Found:
         """Return the images of `list_images`, decoded: with their fingerprints instead of the size.
 
         They are sorted by split, label and path. What turned out to be no image is passed over.
 
         Args:
             stage: whose progress is shown.
+            thumbnails: whether the fingerprints have some.
 
         Raises:
             InputError: the data set cannot be read, or an image is unreadable and `on_unreadable`
@@ -158,7 +161,7 @@ class DataSet:
                 impossible[path] = unreadable(problem)
         rows, others = [], 0
         wanted = set(images["path"]) - impossible.keys()
-        for path, seen in chain(impossible.items(), self._decode(wanted, stage)):
+        for path, seen in chain(impossible.items(), self._decode(wanted, stage, thumbnails)):
             if not has_image_suffix(path) and (path in impossible or seen == unreadable(NO_IMAGE)):
                 others += 1
                 continue
@@ -173,8 +176,10 @@ class DataSet:
         images = images.sort_values(["split", "label", "path"], ignore_index=True)
         return Found(images, passed_over | {"other files": passed_over["other files"] + others})
 
-    def _decode(self, wanted: Collection[str], stage: str) -> Iterator[tuple[str, Fingerprint]]:
-        work = self.in_processes(fingerprints, wanted)
+    def _decode(
+        self, wanted: Collection[str], stage: str, thumbnails: bool
+    ) -> Iterator[tuple[str, Fingerprint]]:
+        work = self.in_processes(partial(fingerprints, thumbnails=thumbnails), wanted)
         with tqdm(total=len(wanted), desc=stage, unit=" images", disable=None) as progress:
             for found in work:
                 yield from found

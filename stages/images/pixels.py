@@ -3,7 +3,8 @@
 import io
 import warnings
 from contextlib import suppress
-from typing import NamedTuple
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import AvifImagePlugin, ExifTags, Image, UnidentifiedImageError, features
@@ -39,6 +40,9 @@ TURNS = {
 """What undoes each EXIF orientation. (ImageOps.exif_transpose writes the EXIF anew, and may fail.)
 """
 
+SIDEWAYS = {5, 6, 7, 8}
+"""The orientations that make height of width."""
+
 BYTES_PER_PIXEL = 8
 """Of the largest uncompressed file: four channels of 16 bits."""
 
@@ -59,6 +63,8 @@ class Decoded(NamedTuple):
 
     stored: Image.Image
     rgb: Image.Image
+    size: tuple[int, int]
+    """Width and height of the whole image, turned; `rgb` may be smaller, see `decode`."""
     bad_metadata: bool
     """Whether there is metadata that cannot be read; the pixels are those without it."""
 
@@ -77,12 +83,16 @@ def require_size(size: int, params: DecodeParams) -> None:
         )
 
 
-def decode(data: bytes, params: DecodeParams) -> Decoded:
+def decode(data: bytes, params: DecodeParams, least: int | None = None) -> Decoded:
     """Return the image file `data` as it is stored, and its first frame as 8-bit RGB.
 
     It is turned as its EXIF orientation says. Of 16 bits a channel the upper 8 are kept, as Pillow
     does for colours. Transparent pixels show the background. Colour profiles are not applied.
     Metadata that cannot be read is passed over.
+
+    Args:
+        least: of both sides, in pixels, for who wants no more: a JPEG file that has twice as much
+            or more is decoded at 1/2, 1/4 or 1/8 of its size, see Pillow's `Image.draft`.
 
     Raises:
         UnreadableImageError: `data` is cut off, no image, too large, of 32 bits a channel, or of a
@@ -90,7 +100,7 @@ def decode(data: bytes, params: DecodeParams) -> Decoded:
     """
     formats = _formats(data)
     try:
-        return _decode(data, formats, params)
+        return _decode(data, formats, params, least)
     except UnreadableImageError:
         raise
     except UnidentifiedImageError:
@@ -106,7 +116,7 @@ def decode(data: bytes, params: DecodeParams) -> Decoded:
             continue
         tried.add(bare)
         try:
-            return _decode(bare, formats, params)._replace(bad_metadata=True)
+            return _decode(bare, formats, params, least)._replace(bad_metadata=True)
         except UnreadableImageError:
             raise
         except Exception:  # what is wrong with it is not its metadata
@@ -151,21 +161,29 @@ def _formats(data: bytes) -> tuple[str, ...]:
     return FORMATS
 
 
-def _decode(data: bytes, formats: tuple[str, ...], params: DecodeParams) -> Decoded:
+def _decode(
+    data: bytes, formats: tuple[str, ...], params: DecodeParams, least: int | None
+) -> Decoded:
     image = Image.open(io.BytesIO(data), formats=formats)
     width, height = image.size
     if width * height > params.max_pixels:
         raise UnreadableImageError(
             f"{width}x{height} pixels are more than decode.max_pixels, {params.max_pixels}"
         )
+    drafted = image.draft(None, (least, least)) if least else None
     image.load()
     if image.format == "PNG" and any(isinstance(image.info.get(key), str) for key in PNG_NUMBERS):
         raise ValueError("a text with the name of a number")
     turn, is_readable = _orientation(image)
     rgb = _to_rgb(image, data, params.background)
+    if drafted and drafted[1][2:] != rgb.size:  # its last pixels are those of less than a square
+        box = drafted[1]
+        rgb = rgb.resize((round(box[2]), round(box[3])), Image.Resampling.BICUBIC, box)
     if turn in TURNS:
         rgb = rgb.transpose(TURNS[turn])
-    return Decoded(image, rgb, not is_readable)
+        if turn in SIDEWAYS:
+            width, height = height, width
+    return Decoded(image, rgb, (width, height), not is_readable)
 
 
 def _orientation(image: Image.Image) -> tuple[object, bool]:
@@ -199,7 +217,32 @@ def _to_rgb(image: Image.Image, data: bytes, background: list[int]) -> Image.Ima
     if image.has_transparency_data:
         behind = Image.new("RGBA", image.size, (*background, 255))
         image = Image.alpha_composite(behind, image.convert("RGBA"))
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def pixels_digest(image: Image.Image) -> bytes:
+    """Return the SHA-256 of the pixels of an RGB `image`, row by row."""
+    file = _HashedPPM(image.size)
+    image.save(file, "PPM")
+    return file.digest.digest()
+
+
+class _HashedPPM(io.BytesIO):
+    """A file that hashes the pixels that are written to it, some rows at a time.
+
+    A copy of all of them would take memory that the system clears for each image anew.
+    """
+
+    def __init__(self, size: tuple[int, int]):
+        super().__init__()
+        self.digest = sha256()
+        self.header = len(b"P6\n%d %d\n255\n" % size)
+        """Bytes of it that are still to come, before the pixels."""
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data[self.header :])
+        self.header = max(0, self.header - len(data))
+        return len(data)
 
 
 def to_array(image: Image.Image) -> np.ndarray:

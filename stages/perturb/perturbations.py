@@ -40,7 +40,8 @@ def perturbations(params: RobustnessParams) -> Iterator[Perturbation]:
 def see_perturbed(file: bytes, preprocess: Preprocess, params: RobustnessParams) -> np.ndarray:
     """Return the views of an image `file` under each perturbation: uint8, [P, ...], 0..255.
 
-    The image itself is changed, in its own pixels, before anything is scaled or cut.
+    The image itself is changed, in its own pixels, before anything is scaled or cut; where nothing
+    changes it, it is seen as in every other stage.
 
     Raises:
         UnreadableImageError: it cannot be decoded, or saved as JPEG.
@@ -51,8 +52,11 @@ def see_perturbed(file: bytes, preprocess: Preprocess, params: RobustnessParams)
             f"a side of {max(pixels.shape):,} pixels is more than a JPEG file can have; leave it "
             "out, or set robustness.jpeg_quality []"
         )
-    changed = (change(pixels)[0] for _, _, change in perturbations(params))
-    return np.stack([preprocess.views(Image.fromarray(image)) for image in changed])
+    _, *changes = perturbations(params)
+    changed = (change(pixels)[0] for _, _, change in changes)
+    return np.stack(
+        [preprocess.see(file), *(preprocess.views(Image.fromarray(image)) for image in changed)]
+    )
 
 
 def sample(test: pd.DataFrame, params: RobustnessParams) -> pd.DataFrame:

@@ -1,16 +1,18 @@
 """What networks see of an image: all of it in one size, and parts of it as they are."""
 
 import io
-from hashlib import sha256
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from stages.common.arrays import CROP, WHOLE
-from stages.images.pixels import UnreadableImageError, decode, to_array
+from stages.images.pixels import Decoded, UnreadableImageError, decode, pixels_digest, to_array
 from stages.images.schema import DecodeParams
 from stages.preprocess.schema import AlignParams, PreprocessParams
 
+GAP = 3
+"""So many times `image_size` are decoded at least, where nothing but the whole is wanted: to Pillow
+(`Image.resize`, reducing_gap) that is in most cases as good as all pixels."""
 LONGEST_JPEG = 65_500
 """Pixels of a side: libjpeg's JPEG_MAX_DIMENSION."""
 
@@ -30,13 +32,23 @@ class Preprocess:
         self.shape = (len(self.kinds), *size) if params.crops else size
         """Of the views of an image; one alone has no axis of its own."""
 
-    def see(self, file: bytes) -> np.ndarray:
-        """Return the views of an image `file`, see `views`.
+    def decode(self, file: bytes) -> Decoded:
+        """Return an image `file` as `views` needs it: without crops and `align`, not all pixels.
 
         Raises:
             UnreadableImageError: it cannot be decoded.
         """
-        return self.views(decode(file, self.decoding).rgb)
+        needs_all = self.align or CROP in self.kinds
+        least = None if needs_all else GAP * max(self.height, self.width)
+        return decode(file, self.decoding, least)
+
+    def see(self, file: bytes) -> np.ndarray:
+        """Return the views of an image `file`, see `views`.
+
+        Raises:
+            UnreadableImageError: it cannot be decoded, or aligned.
+        """
+        return self.views(self.decode(file).rgb)
 
     def views(self, image: Image.Image) -> np.ndarray:
         """Return the views of an RGB `image`: uint8, `shape`, 0..255.
@@ -47,7 +59,7 @@ class Preprocess:
         if self.align:
             image = aligned(image, self.align, self.filter)
         views = [self.resize(image)] if WHOLE in self.kinds else []
-        views += crops(to_array(image), self.height, self.width, self.kinds.count(CROP))
+        views += crops(image, self.height, self.width, self.kinds.count(CROP))
         return np.stack(views).reshape(self.shape)
 
     def resize(self, image: Image.Image) -> np.ndarray:
@@ -87,26 +99,22 @@ def aligned(image: Image.Image, params: AlignParams, resample: Image.Resampling)
     return Image.open(file, formats=["JPEG"])
 
 
-def crops(pixels: np.ndarray, height: int, width: int, number: int) -> list[np.ndarray]:
-    """Return parts of an image, not scaled: `number` of uint8, [height, width, 3], 0..255.
+def crops(image: Image.Image, height: int, width: int, number: int) -> list[np.ndarray]:
+    """Return parts of an RGB `image`, not scaled: `number` of uint8, [height, width, 3], 0..255.
 
     Where they lie follows from the pixels alone. An image that is too small is mirrored at its
     borders.
-
-    Args:
-        pixels: uint8, [rows, columns, 3], 0..255.
     """
     if not number:
         return []
-    random = np.random.default_rng(np.frombuffer(sha256(pixels.tobytes()).digest(), "<u4"))
-    rows, columns, _ = pixels.shape
-    missing = [max(0, height - rows), max(0, width - columns)]
+    random = np.random.default_rng(np.frombuffer(pixels_digest(image), "<u4"))
+    missing = [max(0, height - image.height), max(0, width - image.width)]
     if any(missing):
         around = [(more // 2, more - more // 2) for more in missing]
-        pixels = np.pad(pixels, [*around, (0, 0)], mode="symmetric")
-    tops = random.integers(0, pixels.shape[0] - height, number, endpoint=True)
-    lefts = random.integers(0, pixels.shape[1] - width, number, endpoint=True)
+        image = Image.fromarray(np.pad(to_array(image), [*around, (0, 0)], mode="symmetric"))
+    tops = random.integers(0, image.height - height, number, endpoint=True)
+    lefts = random.integers(0, image.width - width, number, endpoint=True)
     return [
-        pixels[top : top + height, left : left + width]
-        for top, left in zip(tops, lefts, strict=True)
+        to_array(image.crop((left, top, left + width, top + height)))
+        for top, left in zip(tops.tolist(), lefts.tolist(), strict=True)
     ]

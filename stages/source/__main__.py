@@ -52,7 +52,7 @@ def main() -> None:
     counts = count(found.images, manifest, found.passed_over)
     report = counts | result.numbers | {"findings": [f._asdict() for f in result.findings]}
     shown = choose(manifest, result.near_pairs)
-    thumbnails = images.thumbnails(set(shown["path"]))
+    thumbnails = images.thumbnails(found.images, set(shown["path"]))
     tables = {
         "copies": result.copies,
         "near_pairs": result.near_pairs,

@@ -34,6 +34,10 @@ from stages.source.organise import (
 from stages.source.schema import SourceParams
 from stages.source.thumbnails import thumbnails
 
+KEPT = 4_000
+"""Thumbnails, 28 kB each, that are made while all images are decoded, and not of the few that are
+shown, which then are decoded again."""
+
 
 class Images:
     """The images of a data set: `read` finds them, `organise` decides what each is used for."""
@@ -71,7 +75,9 @@ class Images:
             images.loc[images["slice"].isin(self._held_out(images)), "split"] = HELD_OUT
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from None
-        return self.data_set.add_fingerprints(listed, params.on_unreadable, "source")
+        return self.data_set.add_fingerprints(
+            listed, params.on_unreadable, "source", thumbnails=len(images) <= KEPT
+        )
 
     def _held_out(self, images: pd.DataFrame) -> list[str]:
         known = sorted({*images["slice"]} - {""})
@@ -87,9 +93,12 @@ class Images:
         pairs = near_pairs(found.iloc[rows], self.params.audit.near_duplicate_bits)
         return NearPairs(rows[pairs.first], rows[pairs.second], pairs.bits)
 
-    def thumbnails(self, wanted: Collection[str]) -> dict[str, Image.Image]:
-        """Return a small picture of each of the images `wanted`, by path."""
-        return dict(chain.from_iterable(self.data_set.in_processes(thumbnails, wanted)))
+    def thumbnails(self, found: pd.DataFrame, wanted: Collection[str]) -> dict[str, Image.Image]:
+        """Return a small picture of each of the images `wanted` among those `found`, by path."""
+        if len(found) > KEPT:
+            return dict(chain.from_iterable(self.data_set.in_processes(thumbnails, wanted)))
+        shown = found[found["path"].isin(wanted)]
+        return dict(zip(shown["path"], shown["thumbnail"], strict=True))
 
     def organise(self, found: pd.DataFrame, pairs: NearPairs) -> pd.DataFrame:
         """Return the manifest of the images `found`: clusters, splits and samples decided.

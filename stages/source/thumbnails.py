@@ -2,16 +2,15 @@
 
 import numpy as np
 import pandas as pd
-from PIL import Image, ImageOps
+from PIL import Image
 
 from stages.common.manifest import LABELS, used
+from stages.images.fingerprint import reduced, thumbnail
 from stages.images.parallel import File
 from stages.images.pixels import decode
 from stages.images.schema import DecodeParams
 from stages.source.counts import splits_of
 
-SIDE = 96
-"""Pixels of a picture's longer side."""
 EXAMPLES = 40
 """Images of each split and label, at most."""
 
@@ -34,15 +33,5 @@ def choose(manifest: pd.DataFrame, near_pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def thumbnails(files: list[File], params: DecodeParams) -> list[tuple[str, Image.Image]]:
-    """Return name and picture of each of `files`, at most `SIDE` pixels wide and high.
-
-    Small images are enlarged by a whole number, so that each pixel stays a square.
-    """
-    return [(name, _fit(decode(data, params).rgb)) for name, data in files]
-
-
-def _fit(image: Image.Image) -> Image.Image:
-    factor = SIDE // max(image.size)
-    if factor >= 1:
-        return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-    return ImageOps.contain(image, (SIDE, SIDE))
+    """Return name and picture of each of `files`, those of their fingerprints."""
+    return [(name, thumbnail(reduced(decode(data, params).rgb))) for name, data in files]

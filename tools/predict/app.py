@@ -53,8 +53,7 @@ def show(name: str, data: bytes, models: Models) -> None:
     Raises:
         UnreadableImageError: it is none.
     """
-    image = decode(data, models.preprocess.decoding).rgb
-    seen = views(image, models.preprocess)
+    seen = views(data, models.preprocess)
     answers = {each: one.answers([seen])[0] for each, one in models.detectors.items()}
     chosen = st.selectbox(
         "Model", list(answers), index=list(answers).index(models.best), key="model"
@@ -62,6 +61,7 @@ def show(name: str, data: bytes, models: Models) -> None:
     detector, answer = models.detectors[chosen], answers[chosen]
 
     left, right = st.columns(2)
+    image = decode(data, models.preprocess.decoding).rgb
     image.thumbnail(PREVIEW)
     left.image(image, caption=f"{seen.width}x{seen.height} pixels")
     right.header(in_words(answer.answer, answer.why))

@@ -3,9 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from stages.images.pixels import UnreadableImageError, decode
+from stages.images.pixels import UnreadableImageError
 from stages.preprocess.views import Preprocess
 
 
@@ -19,9 +18,14 @@ class Views(NamedTuple):
     """As `Preprocess.views` returns them: uint8, 0..255."""
 
 
-def views(image: Image.Image, preprocess: Preprocess) -> Views:
-    """Return what a network is shown of a decoded RGB `image`."""
-    return Views(image.width, image.height, preprocess.views(image))
+def views(file: bytes, preprocess: Preprocess) -> Views:
+    """Return what a network is shown of an image `file`.
+
+    Raises:
+        UnreadableImageError: it is none.
+    """
+    image = preprocess.decode(file)
+    return Views(*image.size, preprocess.views(image.rgb))
 
 
 def views_of_files(
@@ -38,7 +42,7 @@ def views_of_files(
             found.append((name, data))
             continue
         try:
-            found.append((name, views(decode(data, preprocess.decoding).rgb, preprocess)))
+            found.append((name, views(data, preprocess)))
         except UnreadableImageError as problem:
             found.append((name, str(problem)))
     return found

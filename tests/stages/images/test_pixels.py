@@ -235,5 +235,5 @@ def test_a_file_that_no_image_needs_is_not_read() -> None:
 
 
 def test_what_is_stored_is_kept_beside_what_is_seen() -> None:
-    stored, rgb, _ = decode(flat(3), params())
+    stored, rgb, *_ = decode(flat(3), params())
     assert (stored.format, rgb.mode, rgb.size) == ("PNG", "RGB", (4, 4))

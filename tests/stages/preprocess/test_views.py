@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from stages.images.pixels import UnreadableImageError
 from stages.images.schema import DecodeParams
@@ -112,6 +112,25 @@ def test_a_small_image_is_mirrored_at_its_borders() -> None:
 def test_without_crops_an_image_is_one_array_without_views() -> None:
     assert preprocess().shape == (32, 32, 3)
     assert preprocess().see(png(numbered(32, 32))).shape == (32, 32, 3)
+
+
+@pytest.mark.parametrize("turn", [1, 3, 6, 8])
+@pytest.mark.parametrize("size", [(1600, 1200), (1003, 777)])
+def test_of_a_large_jpeg_file_few_pixels_are_decoded_where_only_the_whole_is_seen(
+    size: tuple[int, int], turn: int
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = turn
+    file = io.BytesIO()
+    patches(6, *size).save(file, "JPEG", quality=95, exif=exif)
+    data = file.getvalue()
+    chosen, with_crops = preprocess(), preprocess(crops=1)
+    image, all_of_it = chosen.decode(data), with_crops.decode(data)
+    assert image.size == all_of_it.size == all_of_it.rgb.size
+    assert 3 * 32 <= min(image.rgb.size) <= min(image.size) / 4
+    whole = with_crops.views(all_of_it.rgb)[0].astype(int)
+    assert abs(chosen.see(data) - whole).max() <= 8
+    assert abs(chosen.see(data) - whole).mean() <= 1
 
 
 def test_aligned_images_are_those_of_a_jpeg_file_of_one_size() -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.images.pixels import decode
 from stages.images.schema import DecodeParams
 from stages.preprocess.schema import PreprocessParams
 from stages.preprocess.views import Preprocess
@@ -34,7 +33,7 @@ def test_views_are_what_preprocess_makes_of_it() -> None:
     exif[0x0112] = 6  # turn by 90 degrees clockwise
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", exif=exif)
-    found = views(decode(buffer.getvalue(), DECODING).rgb, PREPROCESS)
+    found = views(buffer.getvalue(), PREPROCESS)
     assert (found.width, found.height) == (64, 90)
     upright = Image.fromarray(np.rot90(pixels, -1))
     np.testing.assert_array_equal(found.pixels, PREPROCESS.views(upright))
