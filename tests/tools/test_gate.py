@@ -137,9 +137,7 @@ def test_no_metrics_at_all_are_named() -> None:
 def test_the_exit_status_tells(tmp_path: Path) -> None:
     """In a folder with Git alone: what DVC keeps is not needed for a fall in numbers."""
     project = Project(tmp_path)
-    project.run("git", "init", "--quiet", "--initial-branch", "main")
-    project.run("git", "config", "user.name", "Test")
-    project.run("git", "config", "user.email", "test@example.com")
+    project.init()
     for folder in ("configs", "metrics/robustness"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "params.yaml").write_text("gate: {roc_auc: 0.02, accuracy_lost: 0.1}\n")

@@ -41,21 +41,17 @@ def test_it_has_the_layers_of_efficientnet_lite0() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tensorflow")
-def test_it_sees_in_photographs_what_pytorchs_network_sees(tmp_path: Path) -> None:
-    network = keras.models.load_model(make_backbone(Project(tmp_path)), compile=False)
+def test_it_sees_what_pytorchs_network_sees_and_is_made_once_and_never_of_other_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = make_backbone(Project(tmp_path))
+    network = keras.models.load_model(file, compile=False)
     photographs = np.stack([square(image) for image in load_sample_images().images])
     probabilities = network.predict(photographs, verbose=0)
     assert probabilities.argmax(axis=1).tolist() == [PALACE, DAISY]
     for found, expected in zip(probabilities, PYTORCH, strict=True):
         assert found[list(expected)] == pytest.approx(list(expected.values()), abs=1e-4)
 
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("tensorflow")
-def test_it_is_made_once_and_never_of_other_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = make_backbone(Project(tmp_path))
     before = file.stat()
     printed = Project(tmp_path).run("python", "-m", "tools.backbone", env=CODE).stdout
     assert printed == f"{tool.PATH} is there, md5 {tool.MD5}\n"

@@ -15,9 +15,7 @@ from tools.review import revisions
 def branched(workspace: Path) -> Project:
     """A repository whose main branch went on after `change` left it; `change` is checked out."""
     project = Project(workspace)
-    project.run("git", "init", "--quiet", "--initial-branch", "main")
-    project.run("git", "config", "user.name", "Test")
-    project.run("git", "config", "user.email", "test@example.com")
+    project.init()
     project.commit("start")
     project.run("git", "tag", "start")
     project.run("git", "branch", "change")
