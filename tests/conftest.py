@@ -10,32 +10,66 @@ import pytest
 from filelock import FileLock
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from tests.helpers import CIFAKE, TWO_VARIANTS, Project, new_project, small_data_set
+from tests.helpers import CIFAKE, TWO_VARIANTS, Project, edit_params, new_project, small_data_set
 
 
 @pytest.fixture(scope="session")
 def finished_project(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Project:
     """A project with two variants, reproduced and committed. Do not change it: copy it."""
+    return _made_once("finished", _finish, tmp_path_factory, worker_id)
+
+
+@pytest.fixture(scope="session")
+def faster_project(
+    finished_project: Project, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Project:
+    """The same on a branch `faster`, with another rate and gate, and all of it at a DVC remote.
+
+    Do not change it: copy it.
+    """
+
+    def make(folder: Path) -> None:
+        project = finished_project.copy_to(folder / "project")
+        project.run("dvc", "remote", "add", "--default", "shared", str(folder / "remote"))
+        project.commit("share")
+        project.run("git", "checkout", "--quiet", "-b", "faster")
+        gate = {"accuracy_perturbed": 1.0}
+        edit_params(project.root, {"variants.sgd.learning_rate": 0.5, "gate": gate})
+        project.repro()
+        project.commit("faster")
+        project.run("dvc", "push", "--all-branches")
+
+    return _made_once("faster", make, tmp_path_factory, worker_id)
+
+
+def _made_once(
+    name: str,
+    make: Callable[[Path], None],
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_id: str,
+) -> Project:
+    """Return the project that `make` puts in a folder, the same in all processes of pytest."""
     if worker_id == "master":  # of pytest without --numprocesses
-        return _finish(tmp_path_factory.mktemp("finished"))
+        folder = tmp_path_factory.mktemp(name)
+        make(folder)
+        return Project(folder / "project")
     # Whichever process comes first makes it, the others wait for it.
-    folder = tmp_path_factory.getbasetemp().parent / "finished"
+    folder = tmp_path_factory.getbasetemp().parent / name
     with FileLock(f"{folder}.lock"):
         if not (folder / "done").exists():
             folder.mkdir()
-            _finish(folder)
+            make(folder)
             (folder / "done").touch()
     return Project(folder / "project")
 
 
-def _finish(folder: Path) -> Project:
+def _finish(folder: Path) -> None:
     files = small_data_set({"train": 40, "validation": 10, "test": 20})
     # One training image is also in test, so that the promise about the test split can fail.
     files["train/REAL/copy.png"] = files["test/REAL/0000.png"]
     project = new_project(folder / "project", files, TWO_VARIANTS)
     project.repro()
     project.commit("reproduce")
-    return project
 
 
 @pytest.fixture

@@ -1,26 +1,19 @@
 """docs/reviews.md: what a reviewer types, in a clone that has no data at first."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.guides.guide import Guide
-from tests.helpers import Project, edit_params
+from tests.helpers import Project
 
 
 @pytest.mark.slow
-def test_a_reviewer_sees_what_a_branch_brings(project: Project) -> None:
-    remote = str(project.root.parent / "remote")
-    project.run("dvc", "remote", "add", "--default", "shared", remote)
-    project.commit("share")
-    project.run("git", "checkout", "--quiet", "-b", "faster")
-    gate = {"accuracy_perturbed": 1.0}
-    edit_params(project.root, {"variants.sgd.learning_rate": 0.5, "gate": gate})
-    project.repro()
-    project.commit("faster")
-    project.run("git", "checkout", "--quiet", "main")
-    project.run("dvc", "push", "--all-branches")
-
+def test_a_reviewer_sees_what_a_branch_brings(faster_project: Project, tmp_path: Path) -> None:
     guide = Guide("reviews.md")
-    clone = project.clone_to(project.root.parent / "clone")
+    origin = faster_project.copy_to(tmp_path / "origin")
+    origin.run("git", "checkout", "--quiet", "main")
+    clone = origin.clone_to(tmp_path / "clone")
     lock, dry = guide.follow("Ask whether dvc.lock is current", clone)
     assert lock == "dvc.lock matches the code.\n"
     assert dry.endswith("Data and pipelines are up to date.\n")

@@ -1,16 +1,23 @@
 """What the tools say in checkouts of all kinds: of another user, without Git, in a larger one."""
 
+import importlib
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
+from stages.common.command import InputError
 from tests.helpers import REPOSITORY, Project, edit_params
 
 pytestmark = pytest.mark.slow
 
-TOOLS = ("lock", "gate", "review", "verify", "repro")
+MAINS = {
+    "lock": "tools.lock",
+    "gate": "tools.gate",
+    "review": "tools.review.__main__",
+    "verify": "tools.verify",
+    "repro": "tools.repro.__main__",
+}
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +45,19 @@ def half_a_lock(small: Project, tmp_path: Path) -> Project:
 
 
 def refused(project: Project, tool: str, **environment: str) -> str:
-    """Return the one line that `tool` says, with exit status 1, where it cannot do its work."""
-    environment |= {"PYTHONPATH": str(REPOSITORY)}
-    result = project.run(sys.executable, "-m", f"tools.{tool}", check=False, env=environment)
-    assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
-    return line
+    """Return the one line that `tool` says where it cannot do its work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.root)
+        patch.setattr("sys.argv", [tool])
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with pytest.raises(InputError) as error:
+            importlib.import_module(MAINS[tool]).main()
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("tool", MAINS)
 def test_in_another_users_repository_gits_own_remedy_is_shown(
     small: Project, half_a_lock: Project, tool: str
 ) -> None:
@@ -58,14 +69,12 @@ def test_in_another_users_repository_gits_own_remedy_is_shown(
         assert (project.root / "dvc.lock").exists()
 
 
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("tool", MAINS)
 def test_without_git_it_is_named(
     small: Project, half_a_lock: Project, tmp_path: Path, tool: str
 ) -> None:
     project = half_a_lock if tool == "repro" else small
-    assert (
-        refused(project, tool, PATH=str(tmp_path)) == "error: git: not found in PATH; install Git"
-    )
+    assert refused(project, tool, PATH=str(tmp_path)) == "git: not found in PATH; install Git"
 
 
 @pytest.mark.parametrize("tool", ["verify", "repro"])
@@ -81,7 +90,7 @@ def test_without_dvc_it_is_named(small: Project, tmp_path: Path, tool: str) -> N
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/git").symlink_to(str(shutil.which("git")))
     said = refused(project, tool, PATH=str(tmp_path / "bin"))
-    assert said == "error: dvc: not found in PATH; activate the environment: `. .venv/bin/activate`"
+    assert said == "dvc: not found in PATH; activate the environment: `. .venv/bin/activate`"
 
 
 LOCK_OF_AN_EMPTY_MODEL = """\
@@ -98,17 +107,15 @@ stages:
 @pytest.mark.parametrize("tool", ["gate", "verify"])
 def test_half_a_lock_is_one_line_that_says_what_to_do(half_a_lock: Project, tool: str) -> None:
     said = refused(half_a_lock, tool)
-    assert said.startswith("error: dvc.lock: cannot be read; `git restore --source=HEAD dvc.lock` ")
+    assert said.startswith("dvc.lock: cannot be read; `git restore --source=HEAD dvc.lock` ")
 
 
-@pytest.fixture(scope="module")
-def branch(finished_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A branch `faster` with another learning rate, reproduced; all data are in the cache."""
-    project = finished_project.copy_to(tmp_path_factory.mktemp("branch") / "project")
-    project.run("git", "checkout", "--quiet", "-b", "faster")
-    edit_params(project.root, {"variants.sgd.learning_rate": 0.5})
-    project.repro()
-    project.commit("faster")
+@pytest.fixture
+def branch(faster_project: Project, tmp_path: Path) -> Project:
+    """A branch with another learning rate, reproduced; only the cache has its data."""
+    project = faster_project.copy_to(tmp_path / "branch")
+    local = project.root / ".dvc/config.local"
+    local.write_text(local.read_text() + f"['remote \"shared\"']\n    url = {tmp_path}/nowhere\n")
     return project
 
 
@@ -132,26 +139,25 @@ def test_a_worktree_and_a_detached_head_are_as_good_as_a_clone(
 ) -> None:
     branch.run("git", "worktree", "add", "--quiet", "--detach", str(tmp_path / "worktree"))
     worktree = Project(tmp_path / "worktree")
-    worktree.configure()
+    shutil.copy2(branch.root / ".dvc/config.local", worktree.root / ".dvc")
     worktree.run("dvc", "config", "--local", "cache.dir", str(branch.root / ".dvc/cache"))
     worktree.run("dvc", "checkout")
     is_reviewed(worktree)
 
 
 def test_a_folder_of_a_larger_repository_is_as_good_as_its_root(
-    finished_project: Project, tmp_path: Path
+    branch: Project, tmp_path: Path
 ) -> None:
-    project = finished_project.copy_to(tmp_path / "larger/some/the project")
+    project = branch.copy_to(tmp_path / "larger/some/the project")
     shutil.rmtree(project.root / ".git")
     larger = Project(tmp_path / "larger")
-    larger.run("git", "init", "--quiet", "--initial-branch", "main")
-    for name in ("user.name", "user.email"):
-        larger.run("git", "config", name, "test@example.com")
+    larger.init()
+    of_branch = ("git", f"--git-dir={branch.root}/.git", "--work-tree=.", "checkout", "--quiet")
+    project.run(*of_branch, "main", "--", ".")
     project.run("git", "add", "--force", "data/small.zip")
     larger.commit("start")
     project.run("git", "checkout", "--quiet", "-b", "faster")
-    edit_params(project.root, {"variants.sgd.learning_rate": 0.5})
-    project.repro()
+    project.run(*of_branch, "faster", "--", ".")
     larger.commit("faster")
     is_reviewed(project)
     assert "base: identical" in project.run("python", "-m", "tools.verify", "base").stdout

@@ -280,28 +280,10 @@ def test_a_table_in_another_form_does_not_stop_the_rest(workspace: Path) -> None
     assert "Not tested: base." in text
 
 
-@pytest.fixture(scope="module")
-def branch(finished_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A branch `faster` with another learning rate, reproduced and pushed."""
-    project = finished_project.copy_to(tmp_path_factory.mktemp("branch") / "project")
-    remote = str(project.root.parent / "remote")
-    project.run("dvc", "remote", "add", "--default", "shared", remote)
-    project.commit("share")
-    project.run("dvc", "push")
-    project.run("git", "checkout", "--quiet", "-b", "faster")
-    edit_params(project.root, {"variants.sgd.learning_rate": 0.5})
-    project.repro()
-    project.commit("faster")
-    project.run("dvc", "push")
-    return project
-
-
 @pytest.fixture
-def clone(branch: Project, tmp_path: Path) -> Project:
-    """A fresh clone of the branch, with no data."""
-    project = Project(tmp_path / "clone")
-    branch.run("git", "clone", "--quiet", "--branch", "faster", ".", str(project.root))
-    return project
+def clone(faster_project: Project, tmp_path: Path) -> Project:
+    """A fresh clone of a branch that was reproduced and pushed, with no data."""
+    return faster_project.clone_to(tmp_path / "clone")
 
 
 @pytest.mark.slow
