@@ -13,11 +13,18 @@ import yaml
 from markdown_it import MarkdownIt
 
 from tests.guides.guide import Guide
-from tests.helpers import REPOSITORY, Project, flat, small_data_set, write_zip
+from tests.helpers import REPOSITORY, Project, edit_params, flat, small_data_set, write_zip
 from tests.stages.images.test_table import labels, listed
 
 URL = "https://github.com/ttrinh2306/ai_image_classification_cifar.git"
 REVISION = "427c752af8edc5f1c44ab3d3bf5c027bec1b8cff"
+
+
+@pytest.fixture
+def project(project: Project) -> Project:
+    """The finished project with one variant, as all of it runs again for other images."""
+    edit_params(project.root, {"variants.base": None, "compare.baseline": "sgd"})
+    return project
 
 
 def images() -> dict[str, bytes]:
@@ -28,6 +35,14 @@ def images() -> dict[str, bytes]:
         _, label, file = name.split("/")
         files[f"{folders[label]}/{file}"] = data
     return files
+
+
+def up_to_preprocess(path: str) -> dict[str, str]:
+    """Return what ends a run with the data set `path` once its images are read.
+
+    What follows is that of any data set, as below "Use your own images".
+    """
+    return {f"source.path={path}": f"source.path={path} preprocess"}
 
 
 def lay_out(root: Path) -> None:
@@ -99,12 +114,13 @@ def test_images_from_a_server_need_it_once(project: Project, tmp_path: Path) -> 
     handler = partial(SimpleHTTPRequestHandler, directory=tmp_path / "bucket")
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        guide = Guide("your-data.md", {"s3://bucket": f"http://127.0.0.1:{server.server_port}"})
-        guide.follow("Use images from a bucket", project)
+        names = {"s3://bucket": f"http://127.0.0.1:{server.server_port}"}
+        names |= up_to_preprocess("data/photos.zip")
+        Guide("your-data.md", names).follow("Use images from a bucket", project)
         server.shutdown()
-    assert "data/photos.zip" in (project.root / "models/sgd.md").read_text()
-    project.run("dvc", "exp", "run", "--set-param", "compare.baseline=sgd")
-    assert project.repro() == []
+    assert "data/photos.zip" in project.inputs("source")
+    project.run("dvc", "exp", "run", "--set-param", "source.seed=2", "preprocess")
+    assert project.repro("preprocess") == []
 
 
 @pytest.mark.slow
@@ -126,18 +142,15 @@ def test_the_studys_archive_is_fetched_and_used(project: Project, tmp_path: Path
     study.root.mkdir()
     (study.root / "input").mkdir()
     write_zip(study.root / "input/images.zip", small_data_set({"train": 8, "test": 8}, seed=4))
-    study.run("git", "init", "--quiet", "--initial-branch", "main")
-    study.run("git", "config", "user.name", "Test")
-    study.run("git", "config", "user.email", "test@example.com")
+    study.init()
     study.commit()
     here = study.run("git", "rev-parse", "HEAD").stdout.strip()
     (tmp_path / ".gitconfig").write_text(
         f'[url "{study.root}"]\n\tinsteadOf = {URL}\n[user]\n\tname = a\n\temail = a@b.c\n'
     )
-    Guide("your-data.md", {REVISION: here}).follow(
-        "Use CIFAKE", project, env={"HOME": str(tmp_path)}
-    )
-    assert "data/cifake-800.zip" in (project.root / "reports/data.md").read_text()
+    names = {REVISION: here} | up_to_preprocess("data/cifake-800.zip")
+    Guide("your-data.md", names).follow("Use CIFAKE", project, env={"HOME": str(tmp_path)})
+    assert "data/cifake-800.zip" in project.inputs("source")
     assert (project.root / "data/cifake-800.zip").read_bytes() == (
         study.root / "input/images.zip"
     ).read_bytes()
