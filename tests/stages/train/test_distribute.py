@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 import yaml
 
+from stages.train.distribute import strategy_for
+from stages.train.unfit import UnfitError
 from tests.helpers import REPOSITORY
 from tests.stages.train.test_model import config, random_split
 
@@ -110,54 +112,54 @@ def weights(root: Path, variant: str) -> list[np.ndarray]:
     return keras.models.load_model(root / f"models/{variant}.h5", compile=False).get_weights()
 
 
-def test_two_workers_train_what_one_does_and_the_first_alone_writes(workspace: Path) -> None:
+def test_two_workers_and_two_devices_train_what_one_does(workspace: Path) -> None:
+    """Of the workers the first alone writes."""
     finish(start(workspace, "single"))
     chief, other = two_workers(workspace)
     assert "epoch 2/2" in finish(chief)
     finish(other)
-    for one, two in zip(
-        weights(workspace, "single"), weights(workspace, "multi_worker"), strict=True
-    ):
-        np.testing.assert_allclose(two, one, atol=TOLERANCE)
     written = sorted(path.name for path in (workspace / "models").iterdir())
     assert written == ["multi_worker.h5", "single.h5"]
     assert not (workspace / "checkpoints").exists()
+    finish(start(workspace, "mirrored", SPLIT_PROCESSOR))
+    expected = weights(workspace, "single")
+    for strategy in ("multi_worker", "mirrored"):
+        for found, one in zip(weights(workspace, strategy), expected, strict=True):
+            np.testing.assert_allclose(found, one, atol=TOLERANCE, err_msg=strategy)
 
 
-def test_two_devices_train_what_one_does(workspace: Path) -> None:
-    """Two parts of the processor stand for two GPUs."""
-    finish(start(workspace, "single"))
-    split_processor = (
-        "import tensorflow as tf\n"
-        "tf.config.set_logical_device_configuration(tf.config.list_physical_devices('CPU')[0], "
-        "[tf.config.LogicalDeviceConfiguration()] * 2)"
-    )
-    finish(start(workspace, "mirrored", split_processor))
-    for one, two in zip(weights(workspace, "single"), weights(workspace, "mirrored"), strict=True):
-        np.testing.assert_allclose(two, one, atol=TOLERANCE)
+SPLIT_PROCESSOR = """
+import tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+"""
+"""Two parts of the processor stand for two GPUs."""
 
 
-@pytest.mark.parametrize("dies", [0, 1], ids=["the chief", "the other"])
-def test_a_dead_worker_is_named_and_training_goes_on_later(workspace: Path, dies: int) -> None:
+def test_a_dead_worker_is_named_and_training_goes_on_later(workspace: Path) -> None:
+    """First the chief dies, then, once both go on, the other one."""
     write_config(workspace, "long", strategy="multi_worker", epochs=1000)
-    workers = two_workers(workspace, "long")
-    deadline = time.monotonic() + DEADLINE
     kept = workspace / "checkpoints/long.h5"
-    while not kept.exists() and time.monotonic() < deadline:
-        assert all(worker.poll() is None for worker in workers), workers[0].communicate()
-        time.sleep(0.05)
-    workers[dies].send_signal(signal.SIGKILL)
-    _, errors = workers[1 - dies].communicate(timeout=DEADLINE)
-    workers[dies].communicate()
-    assert workers[1 - dies].returncode == 1
-    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1
-    assert "another worker cannot be reached any more; start all workers again" in lines[0]
-    assert "Traceback" not in errors
-
-    workers = two_workers(workspace, "long")
-    line = workers[0].stdout.readline()  # type: ignore[union-attr]
-    assert re.fullmatch(r"going on after epoch [1-9]\d* of 1000\n", line)
+    before = b""
+    for dies in (0, 1):
+        workers = two_workers(workspace, "long")
+        if dies == 1:
+            line = workers[0].stdout.readline()  # type: ignore[union-attr]
+            assert re.fullmatch(r"going on after epoch [1-9]\d* of 1000\n", line)
+        deadline = time.monotonic() + DEADLINE
+        while (not kept.exists() or kept.read_bytes() == before) and time.monotonic() < deadline:
+            assert all(worker.poll() is None for worker in workers), workers[0].communicate()
+            time.sleep(0.05)
+        workers[dies].send_signal(signal.SIGKILL)
+        _, errors = workers[1 - dies].communicate(timeout=DEADLINE)
+        workers[dies].communicate()
+        assert workers[1 - dies].returncode == 1
+        lines = [line for line in errors.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1
+        assert "another worker cannot be reached any more; start all workers again" in lines[0]
+        assert "Traceback" not in errors
+        before = kept.read_bytes()
 
 
 def test_a_worker_with_another_configuration_is_refused(workspace: Path) -> None:
@@ -182,18 +184,22 @@ def test_a_worker_with_another_configuration_is_refused(workspace: Path) -> None
      '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
      '{"cluster": {"ps": ["a:1"], "worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}'],
 )  # fmt: skip
-def test_workers_that_are_not_said_are_asked_for(workspace: Path, found: str | None) -> None:
-    environment = {} if found is None else {"TF_CONFIG": found}
-    process = start(workspace, "multi_worker", **environment)
-    _, errors = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 1
-    assert "multi_worker needs the environment variable TF_CONFIG on each worker" in errors
-    assert "Traceback" not in errors
+def test_workers_that_are_not_said_are_asked_for(
+    found: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if found is None:
+        monkeypatch.delenv("TF_CONFIG", raising=False)
+    else:
+        monkeypatch.setenv("TF_CONFIG", found)
+    message = "multi_worker needs the environment variable TF_CONFIG on each worker"
+    with pytest.raises(UnfitError, match=message):
+        strategy_for(config(**CHANGES, strategy="multi_worker"))
 
 
 def test_a_batch_that_cannot_be_shared_equally_is_refused(workspace: Path) -> None:
-    write_config(workspace, "multi_worker", strategy="multi_worker", batch_size=7)
-    for worker in two_workers(workspace):
-        _, errors = worker.communicate(timeout=DEADLINE)
-        assert worker.returncode == 1
-        assert "batch_size: must be a multiple of the 2 devices, found 7" in errors
+    write_config(workspace, "mirrored", strategy="mirrored", batch_size=7)
+    process = start(workspace, "mirrored", SPLIT_PROCESSOR)
+    _, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert "batch_size: must be a multiple of the 2 devices, found 7" in errors
+    assert "Traceback" not in errors
