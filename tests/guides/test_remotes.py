@@ -141,8 +141,10 @@ def team_on(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
 def test_what_one_has_computed_nobody_computes_again(
     team_on: Callable[[str], Team], kind: str
 ) -> None:
+    """Nor if a push is cut off, if two push at once, or if an object is damaged."""
     team = team_on(kind)
     ada, guide = team.ada, team.guide
+    _cut_off(team)
     guide.follow("Give everything away", ada)
 
     bob = team.clone("bob")
@@ -151,6 +153,8 @@ def test_what_one_has_computed_nobody_computes_again(
     assert "Data and pipelines are up to date." in taken
     for path in ("models/base.h5", "models/sgd.h5"):
         assert hash_of(bob.root / path) == ada.outputs()[path]
+    _at_once(team, bob)
+    _damaged(team, kind)
 
     (changed,) = guide.follow("Change one model", bob)
     assert set(stages_run(changed)) == {"configure", *SGD, "compare", "report"}
@@ -173,17 +177,17 @@ def test_what_one_has_computed_nobody_computes_again(
     assert eve.outputs()["models/sgd.h5"] == bob.outputs()["models/sgd.h5"]
 
 
-@pytest.mark.parametrize("kind", ["folder", "SSH", "S3"])
-def test_pushes_at_once_cut_off_and_damaged(team_on: Callable[[str], Team], kind: str) -> None:
-    team = team_on(kind)
-    ada, guide = team.ada, team.guide
+def _cut_off(team: Team) -> None:
+    """Kill a push as soon as the first file has arrived, then run it again.
 
-    # Killed as soon as the first file has arrived, then run again. Not at the list of a folder: one
-    # that is cut off to nothing stops every later push, until it is taken away by hand.
+    Not at the list of a folder: one that is cut off to nothing stops every later push, until it is
+    taken away by hand.
+    """
+
     def has_arrived(name: str) -> bool:
         return name.startswith("files") and not name.endswith(".dir")
 
-    with background(ada, "dvc", "push", "--run-cache", "--jobs", "1") as push:
+    with background(team.ada, "dvc", "push", "--run-cache", "--jobs", "1") as push:
         while not any(map(has_arrived, objects(team.storage))):
             assert push.poll() is None, "pushed before it could be killed"
         os.killpg(push.pid, signal.SIGKILL)
@@ -192,24 +196,22 @@ def test_pushes_at_once_cut_off_and_damaged(team_on: Callable[[str], Team], kind
         for name in objects(team.storage)
         if name.startswith("files")  # the short records of runs are sent each time
     }
-    guide.follow("A push was cut off", ada)
+    team.guide.follow("A push was cut off", team.ada)
     assert set(sent) < objects(team.storage)
     assert {name: (team.storage / name).stat().st_ino for name in sent} == sent, "not sent twice"
-    guide.follow("Give everything away", ada)
-    bob = team.clone("bob")
-    bob.run("dvc", "pull")
-    assert bob.run("dvc", "status", "--json", *bob.lock()).stdout.strip() == "{}"
 
-    # Two push at once, each something that the other has not, and something that both have.
-    both = {"ada": ada, "bob": bob}
+
+def _at_once(team: Team, bob: Project) -> None:
+    """Let both push at once, each something that the other has not, and something they share."""
+    both = {"ada": team.ada, "bob": bob}
     for name, clone in both.items():
         (clone.root / "notes").mkdir()
         (clone.root / "notes/same.txt").write_text("the same\n")
         (clone.root / "notes/own.txt").write_text(f"of {name}\n")
         clone.run("dvc", "add", "notes")
     with (
-        background(both["ada"], "dvc", "push", "notes") as first,
-        background(both["bob"], "dvc", "push", "notes") as second,
+        background(team.ada, "dvc", "push", "notes") as first,
+        background(bob, "dvc", "push", "notes") as second,
     ):
         assert first.wait() == 0
         assert second.wait() == 0
@@ -217,24 +219,28 @@ def test_pushes_at_once_cut_off_and_damaged(team_on: Callable[[str], Team], kind
         folder = read_yaml(clone.root / "notes.dvc")["outs"][0]["md5"]
         files = [hash_of(clone.root / "notes" / name) for name in ("own.txt", "same.txt")]
         assert set(map(object_name, [folder, *files])) < objects(team.storage)
+        clone.run("git", "restore", ".gitignore")
+        clone.run("git", "clean", "--quiet", "--force", "-d", "notes", "notes.dvc")
     assert damaged_objects(team.storage) == []
 
-    md5 = ada.outputs()["models/sgd.h5"]
-    damage(team.storage / object_name(md5))
-    eve = team.clone("eve")
-    pulled = eve.run("dvc", "pull", check=False)
-    assert pulled.returncode == 1
-    assert "Checkout failed for following targets:\nmodels/sgd.h5\n" in pulled.stderr
-    assert not (eve.root / "models/sgd.h5").exists()
-    assert object_name(md5) not in objects(eve.root / ".dvc/cache")
-    fetched = eve.run("dvc", "fetch", "--verbose", check=False)
-    corrupted = eve.root / ".dvc/cache" / object_name(md5)
-    assert f"corrupted cache file '{corrupted}'" in fetched.stdout + fetched.stderr
 
+def _damaged(team: Team, kind: str) -> None:
+    md5 = team.ada.outputs()["models/sgd.h5"]
+    clone = team.clone("cy")
+    with damaged(team, "models/sgd.h5"):
+        pulled = clone.run("dvc", "pull", check=False)
+        assert pulled.returncode == 1
+        assert "Checkout failed for following targets:\nmodels/sgd.h5\n" in pulled.stderr
+        assert not (clone.root / "models/sgd.h5").exists()
+        assert object_name(md5) not in objects(clone.root / ".dvc/cache")
+        fetched = clone.run("dvc", "fetch", "--verbose", check=False)
+        corrupted = clone.root / ".dvc/cache" / object_name(md5)
+        assert f"corrupted cache file '{corrupted}'" in fetched.stdout + fetched.stderr
     if kind != "S3":  # whose server would not know of a file that was removed from its folder
-        guide.follow("Something in the remote is damaged", ada)
-        eve.run("dvc", "pull")
-        assert hash_of(eve.root / "models/sgd.h5") == md5
+        damage(team.storage / object_name(md5))
+        team.guide.follow("Something in the remote is damaged", team.ada)
+        clone.run("dvc", "pull")
+        assert hash_of(clone.root / "models/sgd.h5") == md5
 
 
 def test_a_web_server_serves_what_a_folder_holds(
