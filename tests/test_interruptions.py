@@ -201,21 +201,11 @@ def assert_one_error(printed: str, start: str) -> None:
     assert "/stages/" not in printed
 
 
-def test_a_killed_stage_takes_its_workers_along(projects: Projects, tmp_path: Path) -> None:
-    project = projects.start.copy_to(tmp_path / "project")
-    for moment in MOMENTS:
-        with running(project, COMMANDS["source"]) as run:
-            with held(run, "source", moment) as stage:
-                stage.kill()
-                run.process.wait(DEADLINE)
-            run.end()
-        assert not (project.root / FIRST_OUTPUT["source"]).exists()
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_after_a_killed_stage_the_next_repro_gives_the_same_bytes(
-    projects: Projects, tmp_path: Path, name: str
+@pytest.mark.parametrize(("name", "shell"), [("source", "/bin/sh"), ("preprocess", "/bin/bash")])
+def test_a_killed_stage_takes_its_workers_along_and_a_killed_dvc_its_stage(
+    projects: Projects, tmp_path: Path, name: str, shell: str
 ) -> None:
+    """And the next run gives the same bytes."""
     before, after = projects.around(name)
     project = before.copy_to(tmp_path / "project")
     for moment in MOMENTS:
@@ -225,16 +215,6 @@ def test_after_a_killed_stage_the_next_repro_gives_the_same_bytes(
                 psutil.wait_procs([stage], DEADLINE)
             assert "failed to reproduce" in run.end()
         assert not (project.root / FIRST_OUTPUT[name]).exists()
-    project.repro(name)
-    assert contents(project) == contents(after)
-
-
-@pytest.mark.parametrize(("shell", "name"), [("/bin/sh", "source"), ("/bin/bash", "preprocess")])
-def test_a_killed_dvc_takes_its_stage_along(
-    projects: Projects, tmp_path: Path, shell: str, name: str
-) -> None:
-    before, after = projects.around(name)
-    project = before.copy_to(tmp_path / "project")
     for moment in ["stage starts", *MOMENTS]:
         with running(project, f"dvc repro {name}", SHELL=shell) as run:
             with held(run, name, moment) as stage:
