@@ -75,7 +75,7 @@ def test_it_is_a_logistic_regression_on_the_mean_features_of_the_views(tmp_path:
 
     def features(part: Split) -> np.ndarray:
         views = [
-            np.hstack([np.asarray(m, float).mean((1, 2)) for m in maps(part.images[:, v])])
+            np.hstack([np.asarray(m, float).mean((1, 2)) for m in maps([part.images[:, v]])])
             for v in (0, 1)
         ]
         return np.mean(views, axis=0)
