@@ -5,7 +5,6 @@ keeps of files counts, and on a fiftieth of them without a limit: the same numbe
 network. Needs Linux, the right to make a control group, and the disk space. Prints Markdown.
 """
 
-import argparse
 import os
 import re
 import subprocess
@@ -20,6 +19,7 @@ import numpy as np
 import yaml
 
 from benchmarks.measure import REPOSITORY, machine
+from stages.common.command import command_line
 from stages.common.params import read_yaml
 from stages.configure.resolve import resolve
 
@@ -86,9 +86,7 @@ def steps_a_second(folder: Path, variant: str, group: Path | None) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line("benchmarks.memory", __doc__)
     parser.add_argument("--steps", type=int, default=200, help="an epoch (default: 200)")
     parser.add_argument("--folder", type=Path, help="where 6 GB go (default: the temporary one)")
     arguments = parser.parse_args()

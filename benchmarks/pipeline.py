@@ -6,7 +6,6 @@ memory at any moment of all processes of the command; the second one says where 
 cold run go.
 """
 
-import argparse
 import shlex
 import statistics
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 import yaml
 
 from benchmarks.measure import BETWEEN_LOOKS, REPOSITORY, Cost, clone, machine, run
+from stages.common.command import command_line
 
 COLD, AT_A_TIME, NOTHING = "cold run, one by one", "cold run, JOBS=2", "nothing to do"
 IMPORT = "import of TensorFlow"
@@ -54,7 +54,7 @@ def where_it_goes(seconds: dict[str, float]) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line("benchmarks.pipeline", __doc__)
     parser.add_argument("--runs", type=int, default=3, help="of each (default: 3)")
     runs = parser.parse_args().runs
     source = Path(yaml.safe_load((REPOSITORY / "params.yaml").read_text())["source"]["path"])

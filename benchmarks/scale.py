@@ -5,7 +5,6 @@ split and label, and runs the stages on them, duplicates included, in a new clon
 the most at any moment, of all processes of a stage together.
 """
 
-import argparse
 import io
 import shutil
 import statistics
@@ -20,6 +19,7 @@ import yaml
 from PIL import Image
 
 from benchmarks.measure import Cost, clone, machine, run
+from stages.common.command import command_line
 
 PARTS = (2_500, 10_000, 30_000)
 TRAINING_IMAGES = (10_000, 100_000)
@@ -152,9 +152,7 @@ def nothing_to_do(source: Path, folder: Path) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line("benchmarks.scale", __doc__)
     parser.add_argument("archive", type=Path, help="a zip, such as data/cifake.zip")
     parser.add_argument("--runs", type=int, default=3, help="runs of each stage (default: 3)")
     arguments = parser.parse_args()

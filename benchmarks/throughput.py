@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measure import REPOSITORY, machine
+from stages.common.command import command_line
 
 STEPS = 96
 """Of an epoch; the first one is not counted."""
@@ -130,29 +131,16 @@ def _network(config: dict[str, Any]) -> Any:
 
 def measure(how: str, config: dict[str, Any]) -> float:
     """Return images a second, from a process of its own."""
-    result = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "benchmarks.throughput",
-            "--one",
-            how,
-            "--config",
-            json.dumps(config),
-        ],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-m", "benchmarks.throughput", "--one", how]
+    command += ["--config", json.dumps(config)]
+    result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     if result.returncode:
         sys.exit(f"error: {how} failed:\n{result.stderr[-2000:]}")
     return float(result.stdout.splitlines()[-1])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line("benchmarks.throughput", __doc__)
     parser.add_argument("--runs", type=int, default=3, help="of each (default: 3)")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--config", help=argparse.SUPPRESS)

@@ -4,7 +4,6 @@ Git keeps parameters, configurations and metrics of a revision; DVC's cache or r
 predictions and its manifest. A copy of them in a folder is read as the workspace is.
 """
 
-import json
 import tempfile
 import warnings
 from contextlib import suppress
@@ -19,6 +18,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stages.common.command import InputError
+from stages.common.files import read_json
 from stages.common.manifest import MANIFEST, TEXTS, observations
 from stages.common.params import PARAMS_FILE, read_yaml
 from stages.evaluate.statistics import (
@@ -154,14 +154,12 @@ def read(name: str, folder: Path) -> Revision:
     for variant in configs:
         for place in (f"{variant}.json", f"robustness/{variant}.json"):
             if (folder / METRICS / place).exists():
-                measured = _read_json(folder / METRICS / place)
+                measured = read_json(folder / METRICS / place)
                 metrics[variant] = metrics.get(variant, {}) | measured
         for set_name in params.get("external") or {}:
             file = folder / METRICS / f"sets/{variant}/{set_name}.json"
             if file.exists():
-                measured = {
-                    f"{key}_on_{set_name}": value for key, value in _read_json(file).items()
-                }
+                measured = {f"{key}_on_{set_name}": value for key, value in read_json(file).items()}
                 metrics[variant] = metrics.get(variant, {}) | measured
         table = folder / PREDICTIONS / f"{variant}.csv"
         if table.exists():
@@ -185,14 +183,6 @@ def read(name: str, folder: Path) -> Revision:
         _models(folder / LOCK) if (folder / LOCK).exists() else {},
         refused,
     )
-
-
-def _read_json(file: Path) -> dict[str, float]:
-    try:
-        content: dict[str, float] = json.loads(file.read_text())
-    except ValueError as error:
-        raise InputError(f"{file}: not JSON: {error}") from None
-    return content
 
 
 def _read_predictions(file: Path) -> pd.DataFrame:
