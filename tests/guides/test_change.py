@@ -62,7 +62,8 @@ def test_a_variant_comes_and_goes(project: Project) -> None:
     }  # fmt: skip
     assert "| wide |" in page.read_text()
     assert shown(project) == {"base", "sgd", "wide"}
-    plots = json.loads(project.run("dvc", "plots", "diff", "HEAD", "workspace", "--json").stdout)
+    diff = ("dvc", "plots", "diff", "HEAD", "workspace", "--json", "--out", ".dvc/tmp/plots")
+    plots = json.loads(project.run(*diff).stdout)
     charts = {title: plot for title, plot in plots["data"].items() if "." not in title}
     assert len(charts) == 10
     for title, (plot,) in charts.items():

@@ -13,7 +13,15 @@ import yaml
 from markdown_it import MarkdownIt
 
 from tests.guides.guide import Guide
-from tests.helpers import REPOSITORY, Project, edit_params, flat, small_data_set, write_zip
+from tests.helpers import (
+    REPOSITORY,
+    Project,
+    edit_params,
+    flat,
+    small_data_set,
+    stages_run,
+    write_zip,
+)
 from tests.stages.images.test_table import labels, listed
 
 URL = "https://github.com/ttrinh2306/ai_image_classification_cifar.git"
@@ -127,10 +135,12 @@ def test_images_from_a_server_need_it_once(project: Project, tmp_path: Path) -> 
 def test_models_are_tried_on_other_images_and_the_set_is_dropped(project: Project) -> None:
     write_zip(project.root / "data/holiday.zip", images())
     added, dropped = Guide("your-data.md").follow("Try the models on other images", project)
-    assert "Stage 'train@sgd' didn't change, skipping" in added
-    assert "> python -m stages.evaluate sgd --external holiday" in added
+    pages = {"configure", "card@sgd", "compare", "report"}
+    assert set(stages_run(added)) == {"external@holiday", "evaluate_external@sgd-holiday", *pages}
     assert "| holiday | 60 |" in added, "what compare prints"
+    assert set(stages_run(dropped)) == pages
     assert "| holiday |" not in dropped
+    assert "holiday.zip" not in (project.root / "models/sgd.md").read_text()
     assert not list((project.root / "metrics").rglob("holiday.json"))
     assert project.repro() == []
 
