@@ -11,7 +11,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 .PHONY: repro
-repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOBS=2 variants train at a time), show the comparison
+repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOBS=2 variants train at a time), name the page to open
 	python -m tools.repro --jobs $(JOBS)
 
 .PHONY: app
