@@ -24,6 +24,13 @@ def command_line(module: str, description: str | None) -> argparse.ArgumentParse
     )
 
 
+def positive(text: str) -> int:
+    """Return the number from 1 on that an option has; argparse refuses any other text."""
+    if not (text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"must be a number from 1 on, found {text!r}")
+    return int(text)
+
+
 def run(main: Callable[[], None]) -> None:
     """Call `main`; if it raises `InputError`, end with status 1 and one line on standard error."""
     if "DVC_STAGE" in os.environ:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Generic, TypeVar
 
-from stages.common.command import InputError
+from stages.common.command import InputError, positive
 
 Content = TypeVar("Content", bound=Sized)
 Batch = TypeVar("Batch")
@@ -27,8 +27,11 @@ SMALL = 20_000_000
 
 def processes_for(size: int) -> int:
     """Return how many processes to use for `size` bytes of images: one, or one a core."""
-    if size < SMALL:
-        return 1
+    return 1 if size < SMALL else available_cores()
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -38,17 +41,11 @@ def add_processes_option(parser: argparse.ArgumentParser) -> None:
     """Add `--processes` to the options of a stage."""
     parser.add_argument(
         "--processes",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="processes that decode images, with the same result for any number "
         "(default: one a core, or one where there is little to decode)",
     )
-
-
-def _positive(text: str) -> int:
-    if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"must be a number of processes, found {text!r}")
-    return int(text)
 
 
 def batches(

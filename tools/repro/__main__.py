@@ -11,16 +11,15 @@ With --cluster, variants are trained on other machines, the workers of a Dask sc
 docs/cluster.md says. They take the inputs from DVC's remote and leave the results there.
 """
 
-import argparse
-import os
 import signal
 import sys
 from functools import partial
 from pathlib import Path
 
-from stages.common.command import InputError, command_line, run
+from stages.common.command import InputError, command_line, positive, run
 from stages.common.params import PARAMS_FILE, read_yaml
 from stages.configure.check import check
+from stages.images.parallel import available_cores
 from stages.networks.config import read_config
 from tools.repro.plan import changed_stages, put_in_order, stages_in_lock
 from tools.repro.processes import run_dvc, stop
@@ -39,20 +38,13 @@ def _dvc(*arguments: str) -> None:
         sys.exit(status)
 
 
-def _positive(text: str) -> int:
-    if not (text.isdecimal() and int(text)):
-        raise argparse.ArgumentTypeError(f"must be a number of jobs, found {text!r}")
-    return int(text)
-
-
 def main() -> None:
     parser = command_line("tools.repro", __doc__)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         "--jobs",
-        type=_positive,
-        default=cores,
+        type=positive,
+        default=available_cores(),
         metavar="N",
         help="variants that train at a time, of one thread each (default: one a core, "
         "here %(default)s)",

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 
+import dask
 from distributed import Client, Future, LocalCluster
 
 from tools.repro.machine import facts
@@ -38,6 +39,8 @@ def in_turn(
     _gpus.queue[:] = list(zip(places, itertools.cycle(gpus or [None]), strict=False))
     variants = sorted(variants, key=lambda v: (-v.jobs(jobs), -v.work()))
     with (
+        # Looks a hundred times a second at what the threads do, which is to wait.
+        dask.config.set({"distributed.worker.profile.enabled": False}),
         LocalCluster(
             n_workers=1,
             processes=False,  # each is a DVC of its own
