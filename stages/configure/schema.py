@@ -131,6 +131,14 @@ class ModelSchema(ModelConfig):
     validation_steps: int | None = Field(
         ge=1, description="validation batches after each epoch, at most; null: all"
     )
+    keep: Literal["last", "best"] = Field(
+        description="the weights of which epoch: the last, or that of the least loss on validation"
+    )
+    patience: int | None = Field(
+        ge=1,
+        description="epochs without a lower loss on validation after which training ends; null: "
+        "it never ends early",
+    )
     augmentation: AugmentationSchema
     seed: int = Field(ge=0, lt=2**32, description="seed of weights, dropout, order, augmentation")
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = Field(
@@ -152,6 +160,11 @@ class ModelSchema(ModelConfig):
         if self.warmup_epochs and self.schedule != "cosine":
             raise ValueError(
                 f"warmup_epochs: {self.warmup_epochs} needs schedule cosine, found {self.schedule}"
+            )
+        if self.strategy == "multi_worker" and (self.keep == "best" or self.patience):
+            raise ValueError(
+                "strategy: multi_worker needs keep last and patience null, found "
+                f"{self.keep} and {self.patience}"
             )
         if self.precision != "float32" and self.instruction_set:
             raise ValueError(

@@ -90,6 +90,8 @@ class ModelConfig(NetworkConfig):
     epochs: int
     steps_per_epoch: int | None
     validation_steps: int | None
+    keep: str
+    patience: int | None
     augmentation: Augmentation
     seed: int
     precision: str

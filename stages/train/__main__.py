@@ -1,7 +1,8 @@
 """train: fit one variant's network.
 
 In:  configs/<variant>.yaml, data/processed/train and data/processed/validation.
-Out: models/<variant>.h5 and its training curves, plots/training/<variant>.csv.
+Out: models/<variant>.h5 and its training curves, plots/training/<variant>.csv, which grow with
+     every epoch.
 
 A variant with a backbone reads it from the file that its configuration names, if that has the MD5
 that stands there.
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from stages.common.arrays import Split, load_split
 from stages.common.command import InputError, command_line, run
-from stages.common.files import replacing
+from stages.common.files import naming, replacing
 from stages.networks.config import CONFIGS, FrozenConfig, ModelConfig, read_config
 from stages.networks.runtime import configure, start
 from stages.train.checkpoint import CHECKPOINTS, Checkpoint, Rows, origin
@@ -54,7 +55,8 @@ def _fit(config: ModelConfig, train: Split, validation: Split, variant: str) -> 
         root = Path() if is_chief(config) else Path(scratch)
         with _outputs(variant, root) as (file, curves):
             kept = root / CHECKPOINTS / f"{variant}.h5"
-            checkpoint = Checkpoint(kept, origin(config, train, validation), curves)
+            of = origin(config, train, validation)
+            checkpoint = Checkpoint(kept, of, curves, model.early_stopping)
             model.fit(train, validation, curves, checkpoint)
             model.save(file)
         checkpoint.remove()
@@ -73,11 +75,14 @@ def _fit_frozen(config: FrozenConfig, train: Split, validation: Split, variant: 
 
 @contextmanager
 def _outputs(variant: str, root: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield where to write network and curves below `root`."""
-    with (
-        replacing(root / f"models/{variant}.h5") as network,
-        replacing(root / f"plots/training/{variant}.csv") as curves,
-    ):
+    """Yield where to write network and curves below `root`.
+
+    The curves grow where they stay, so that they can be watched.
+    """
+    curves = root / f"plots/training/{variant}.csv"
+    with replacing(root / f"models/{variant}.h5") as network, naming(curves):
+        curves.parent.mkdir(parents=True, exist_ok=True)
+        curves.unlink(missing_ok=True)  # it may be a link into DVC's cache
         yield network, curves
 
 

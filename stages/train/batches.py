@@ -48,7 +48,7 @@ def dataset(
     """
 
     expect_random_reads(split.images)
-    places = of_kinds(network, split.views)
+    places, takes_kinds = of_kinds(network, split.views), len(network.inputs) > 1
     is_whole = np.array([kind == WHOLE for kind in split.views], np.uint8)
 
     def read_batch(step: int) -> tuple[np.ndarray, ...]:
@@ -67,7 +67,7 @@ def dataset(
         images, kinds, labels = tf.numpy_function(read_batch, [step], [tf.uint8] * 3)
         images = tf.ensure_shape(images, (None, *split.images.shape[-3:]))
         kinds = tf.ensure_shape(kinds, (None, 1, 1, 1))
-        views = (images, kinds) if len(network.inputs) > 1 else images
+        views = (images, kinds) if takes_kinds else images
         return views, tf.ensure_shape(labels, (None,))
 
     options = tf.data.Options()

@@ -22,6 +22,7 @@ from stages.common.arrays import Split, chunks, read
 from stages.common.files import replacing
 from stages.networks.config import NetworkConfig
 from stages.networks.runtime import tf
+from stages.train.stopping import EarlyStopping, Stopped
 
 CHECKPOINTS = Path("checkpoints")
 LIBRARIES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pillow")
@@ -64,15 +65,19 @@ def state(model: keras.Model) -> list[keras.Variable]:
 class Checkpoint(keras.callbacks.Callback):
     """Keeps the state after every epoch in the file `path`, and lets training go on from there.
 
-    The curves up to there, the CSV file `curves`, are part of it.
+    The curves up to there, the CSV file `curves`, are part of it, and so is what is kept for
+    `early_stopping`.
     """
 
-    def __init__(self, path: Path, origin: str, curves: Path):
+    def __init__(
+        self, path: Path, origin: str, curves: Path, early_stopping: EarlyStopping | None = None
+    ):
         super().__init__()
         self.path, self.origin, self.curves = path, origin, curves
+        self.early_stopping = early_stopping
 
     def restore(self, model: keras.Model) -> int:
-        """Give `model` and the curves the state that is kept; return the number of its epochs.
+        """Give all of them and `model` the state that is kept; return the number of its epochs.
 
         Where none is kept, or only that of something else, all stays as it is: 0.
         """
@@ -82,6 +87,8 @@ class Checkpoint(keras.callbacks.Callback):
             variables = state(model)
             values = [file[str(number)][()] for number in range(len(variables))]
             epochs, curves = int(file.attrs["epochs"]), file["curves"].asstr()[()]
+            if self.early_stopping:
+                self.early_stopping.restore(_stopped(file["early_stopping"]))
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
             self.curves.write_bytes(curves.encode())
@@ -98,12 +105,32 @@ class Checkpoint(keras.callbacks.Callback):
                     file[str(number)] = value
                 file["curves"] = self.curves.read_bytes().decode()
                 file.attrs["epochs"], file.attrs["origin"] = epoch + 1, self.origin
+                if self.early_stopping:
+                    _keep(self.early_stopping.state, file.create_group("early_stopping"))
             with temporary.open("rb") as written:
                 os.fsync(written)  # a file that has its name must have its bytes, come what may
 
     def remove(self) -> None:
         """Remove the file, and with the last one the folder of all."""
         _remove(self.path)
+
+
+def _keep(state: Stopped, group: h5py.Group) -> None:
+    for name, value in state._asdict().items():
+        if name != "weights":
+            group.attrs[name] = value
+    for number, weight in enumerate(state.weights):
+        group[str(number)] = weight
+
+
+def _stopped(group: h5py.Group) -> Stopped:
+    weights = [group[str(number)][()] for number in range(len(group))]
+    return Stopped(
+        float(group.attrs["best_loss"]),
+        int(group.attrs["best_epoch"]),
+        int(group.attrs["waited"]),
+        weights,
+    )
 
 
 class Rows:

@@ -50,8 +50,24 @@ class FrozenModel:
         Args:
             kept: where features are kept until the training has finished.
         """
-        rows = self._features([train, validation], kept)
-        of_train, of_validation = rows[: len(train.labels)], rows[len(train.labels) :]
+        rows = self.features([train, validation], kept)
+        first = len(train.labels)
+        logs = self.fit_features(rows[:first], train.labels, rows[first:], validation.labels)
+        logs = {"epoch": 0, **logs}
+        with curves.open("w", newline="") as file:
+            writer = csv.DictWriter(file, logs, lineterminator="\n")
+            writer.writeheader()
+            writer.writerow(logs)
+        print(", ".join(f"{name} {value:.4f}" for name, value in logs.items() if name != "epoch"))
+
+    def fit_features(
+        self,
+        of_train: np.ndarray,
+        train_labels: np.ndarray,
+        of_validation: np.ndarray,
+        validation_labels: np.ndarray,
+    ) -> dict[str, float]:
+        """Fit the regression on features, float32, [N, D]; return loss and accuracy of both."""
         mean = of_train.mean(0, dtype=np.float64).astype(np.float32)
         variance = of_train.var(0, dtype=np.float64).astype(np.float32)
         self.standardise.set_weights([mean, variance, np.array(0)])
@@ -65,15 +81,15 @@ class FrozenModel:
             C=1 / self.config.head_l2, solver="newton-cholesky", tol=TOLERANCE, max_iter=1000
         )
         with threadpool_limits(1):  # their number changes the sums
-            regression.fit(standardised(of_train), train.labels)
+            regression.fit(standardised(of_train), train_labels)
         weights, bias = _rounded(regression.coef_[0]), _rounded(regression.intercept_)[0]
         # The softmax sees the difference of its two inputs alone: half of it for each.
         kernel = np.stack([-weights / 2, weights / 2], axis=1)
         self.head.set_weights([kernel, np.array([-bias / 2, bias / 2])])
-        logs = {"epoch": 0}
+        logs: dict[str, float] = {}
         for prefix, found, labels in (
-            ("", of_train, train.labels),
-            ("val_", of_validation, validation.labels),
+            ("", of_train, train_labels),
+            ("val_", of_validation, validation_labels),
         ):
             with threadpool_limits(1):
                 log_odds = standardised(found) @ weights.astype(np.float64) + bias
@@ -83,13 +99,9 @@ class FrozenModel:
                 "loss": log_loss(labels, p_fake, labels=[0, 1]),
             }
             logs |= {f"{prefix}{name}": round(value, DIGITS) for name, value in losses.items()}
-        with curves.open("w", newline="") as file:
-            writer = csv.DictWriter(file, logs, lineterminator="\n")
-            writer.writeheader()
-            writer.writerow(logs)
-        print(", ".join(f"{name} {value:.4f}" for name, value in logs.items() if name != "epoch"))
+        return logs
 
-    def _features(self, splits: list[Split], kept: Rows) -> np.ndarray:
+    def features(self, splits: list[Split], kept: Rows) -> np.ndarray:
         """Return the mean of the features over the views of each image: float32, [N, D]."""
         size, width = self.config.batch_size, self.backbone.output_shape[-1]
         batches = [(s, slice(n, n + size)) for s in splits for n in range(0, len(s.labels), size)]

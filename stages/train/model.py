@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,15 @@ from stages.train.batches import Order, dataset
 from stages.train.checkpoint import Checkpoint
 from stages.train.distribute import DistributedModel, share
 from stages.train.network import build
+from stages.train.stopping import EarlyStopping, early_stopping
 from stages.train.unfit import UnfitError
 
 STEPS_PER_EXECUTION = 32
 """Steps that run before Python looks again: a small network's step is shorter than that look."""
 
-
 VIEW = 1
 """Seeds with it draw views, and those without it change them."""
+Fit = Callable[..., keras.callbacks.History]
 
 
 class CNNModel:
@@ -46,11 +48,14 @@ class CNNModel:
         keras.mixed_precision.set_dtype_policy(config.precision)
         with self.strategy.scope():
             self.network = build(config, image_shape)
+        self.early_stopping = early_stopping(config)
 
     def fit(
         self, train: Split, validation: Split, curves: Path, checkpoint: Checkpoint | None = None
     ) -> None:
         """Train on `train`; write loss and accuracy of both splits to the CSV file `curves`.
+
+        The file grows with every epoch, so that it can be watched.
 
         Args:
             checkpoint: where the state after each epoch is kept, and training goes on from.
@@ -58,6 +63,46 @@ class CNNModel:
         Raises:
             UnfitError: the loss is not finite any more.
         """
+        config = self.config
+        model, fit = self._prepared(train, validation)
+        with self.strategy.scope():
+            kept = checkpoint.restore(model) if checkpoint else 0
+            if checkpoint and config.strategy == "multi_worker":
+                kept = share(self.strategy, model, kept, checkpoint.origin)
+        if kept:
+            print(f"going on after epoch {kept} of {config.epochs}", flush=True)
+        early = self.early_stopping
+        terminal = sys.stdout.isatty()
+        one_line = [] if terminal else [keras.callbacks.LambdaCallback(on_epoch_end=self._report)]
+        callbacks = [
+            keras.callbacks.CSVLogger(curves, append=kept > 0),
+            *([early] if early else []),
+            *([checkpoint] if checkpoint else []),
+            *one_line,
+        ]
+        epochs = kept if early and early.is_over else config.epochs
+        self._require_finite(fit(kept, epochs, callbacks, verbose=int(terminal)), kept)
+        if early:
+            print(f"least loss on validation: epoch {early.best_epoch + 1}", flush=True)
+
+    def epochs(self, train: Split, validation: Split) -> Iterator[dict[str, float]]:
+        """Train as `fit` does; after each epoch yield loss and accuracy of both splits, as it
+        writes them. What is kept in the end are the weights of the last one.
+
+        Raises:
+            UnfitError: the loss is not finite any more.
+        """
+        _, fit = self._prepared(train, validation)
+        early = EarlyStopping(self.config, restore_best_weights=False)
+        for epoch in range(self.config.epochs):
+            history = fit(epoch, epoch + 1, [early])
+            self._require_finite(history, epoch)
+            yield {name: values[-1] for name, values in history.history.items()}
+            if early.is_over:
+                return
+
+    def _prepared(self, train: Split, validation: Split) -> tuple[keras.Model, Fit]:
+        """Return the compiled model, and Keras's `fit` of it on these splits."""
         config = self.config
         steps = config.steps_per_epoch or math.ceil(len(train.labels) / config.batch_size)
         epoch = _Epoch()
@@ -87,36 +132,33 @@ class CNNModel:
             lambda step: [config.seed, step, VIEW],
         )
         model = self._compiled(steps)
-        with self.strategy.scope():
-            kept = checkpoint.restore(model) if checkpoint else 0
-            if checkpoint and config.strategy == "multi_worker":
-                kept = share(self.strategy, model, kept, checkpoint.origin)
-        if kept:
-            print(f"going on after epoch {kept} of {config.epochs}", flush=True)
-        terminal = sys.stdout.isatty()
-        one_line = [] if terminal else [keras.callbacks.LambdaCallback(on_epoch_end=self._report)]
-        history = model.fit(
-            training_data,
-            validation_data=validation_data,
-            initial_epoch=kept,
-            epochs=config.epochs,
-            shuffle=False,
-            callbacks=[
-                epoch,
-                keras.callbacks.CSVLogger(curves, append=kept > 0),
-                keras.callbacks.TerminateOnNaN(),
-                *([checkpoint] if checkpoint else []),
-                *one_line,
-            ],
-            verbose=1 if terminal else 0,
-        )
+        knows_epoch = keras.callbacks.LambdaCallback(on_epoch_begin=epoch.begin)
+
+        def fit(
+            done: int, epochs: int, callbacks: list[keras.callbacks.Callback], verbose: int = 0
+        ) -> keras.callbacks.History:
+            return model.fit(
+                training_data,
+                validation_data=validation_data,
+                initial_epoch=done,
+                epochs=epochs,
+                shuffle=False,
+                callbacks=[knows_epoch, keras.callbacks.TerminateOnNaN(), *callbacks],
+                verbose=verbose,
+            )
+
+        return model, fit
+
+    def _require_finite(self, history: keras.callbacks.History, done: int) -> None:
+        """Refuse what has come of training after `done` epochs where it has gone astray."""
         losses = history.history.get("loss", [])  # none where all epochs were done before
         # The last step may break the weights after its loss was computed.
         weights_are_finite = all(np.isfinite(w.numpy()).all() for w in self.network.weights)
         if losses and not (np.isfinite(losses[-1]) and weights_are_finite):
             raise UnfitError(
-                f"loss or weights are not finite in epoch {kept + len(losses)} of {config.epochs} "
-                f"(loss {losses[-1]}); a lower learning_rate than {config.learning_rate} may help"
+                f"loss or weights are not finite in epoch {done + len(losses)} of "
+                f"{self.config.epochs} (loss {losses[-1]}); a lower learning_rate than "
+                f"{self.config.learning_rate} may help"
             )
 
     def _compiled(self, steps: int) -> keras.Model:
@@ -151,12 +193,16 @@ class CNNModel:
         self.network.save(path, include_optimizer=False)
 
 
-class _Epoch(keras.callbacks.Callback):
-    """Knows which epoch is running, so that its order is a function of seed and epoch alone."""
+class _Epoch:
+    """Which epoch is running, so that its order is a function of seed and epoch alone.
+
+    TensorFlow never lets go of what reads batches: if this were a callback, which knows its model,
+    no network that was trained here would ever leave the memory.
+    """
 
     number = 0
 
-    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
+    def begin(self, epoch: int, logs: object) -> None:
         self.number = epoch
 
 

@@ -1,6 +1,7 @@
 """docs/large.md: recipes, all of CIFAKE, several variants at a time."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -45,3 +46,12 @@ def test_two_recipes_take_the_place_of_the_variants(project: Project) -> None:
 def test_several_variants_at_a_time(project: Project) -> None:
     (printed,) = GUIDE.follow("Several variants at a time", project)
     assert printed.startswith("everything is up to date\n")
+
+
+def test_a_training_is_watched_and_the_best_epoch_is_kept(project: Project) -> None:
+    GUIDE.follow("Keep the best epoch, stop early", project)
+    config = yaml.safe_load((project.root / "configs/base.yaml").read_text())
+    assert (config["keep"], config["patience"]) == ("best", 5)
+    (printed,) = GUIDE.follow("Watch a training", project)
+    page = Path(printed.strip().removeprefix("file://")).read_text()
+    assert '"val_loss"' in page
