@@ -74,7 +74,7 @@ def parameters(
         nested = _resolved(value, definitions)
         place = f"{key}.{name}"
         options = [_resolved(option, definitions) for option in nested.get("anyOf", [nested])]
-        blocks = [option for option in options if option.get("type") == "object"]
+        blocks = [option for option in options if "properties" in option]
         if blocks:
             if len(options) > 1:
                 yield Parameter(place, f"keys or {code('null')}", value.get("description", ""))
@@ -106,6 +106,8 @@ def allowed(schema: dict[str, Any]) -> str:
             return code("null")
         case "boolean":
             return f"{code('true')}, {code('false')}"
+        case "object":
+            return "keys and values"
         case "array":
             return f"list{_length(schema)}" + (
                 "" if "$ref" in schema["items"] else f" of: {allowed(schema['items'])}"

@@ -105,6 +105,21 @@ def validate(schema: type[AnySchema], value: Any, where: str) -> AnySchema:
         raise InputError(_sentence(schema, first, where) + more) from None
 
 
+def require_value(schema: type[Schema], value: Any, key: str, where: str) -> None:
+    """Refuse a `value` in which what stands at the dotted `key` is not allowed by itself.
+
+    Raises:
+        InputError: one line as of `validate`; what is wrong elsewhere is passed over.
+    """
+    try:
+        schema.model_validate(value)
+    except ValidationError as error:
+        parts = key.split(".")
+        for problem in error.errors():
+            if [str(part) for part in problem["loc"][: len(parts)]] == parts:
+                raise InputError(_sentence(schema, problem, where)) from None
+
+
 def require_name(name: Any, where: str) -> None:
     """Refuse a name of a variant, recipe or data set that cannot be one of a file and a stage.
 

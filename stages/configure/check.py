@@ -7,6 +7,7 @@ from stages.common.command import InputError
 from stages.common.params import PARAMS_FILE, Schema, nearest, validate
 from stages.compare.schema import CompareParams, GateParams
 from stages.configure.resolve import resolve
+from stages.configure.search import SearchParams, check_space
 from stages.evaluate.schema import METRICS, OF_ANY_SET, EvaluateParams
 from stages.external.schema import check_sets
 from stages.images.schema import DecodeParams
@@ -21,6 +22,7 @@ SCHEMAS: dict[str, type[Schema]] = {
     "evaluate": EvaluateParams,
     "robustness": RobustnessParams,
     "compare": CompareParams,
+    "search": SearchParams,
     "gate": GateParams,
 }
 MODELS = ("train", "recipes", "variants")
@@ -47,6 +49,8 @@ def check(params: dict[str, Any]) -> dict[str, dict[str, Any]]:
         validate(schema, params[block], f"{PARAMS_FILE}: {block}")
     sets = check_sets(params["external"])
     configs = resolve(*(params[block] for block in MODELS))
+    search = SearchParams.model_validate(params["search"])
+    check_space(search, params["train"], params["recipes"])
     preprocess = PreprocessParams.model_validate(params["preprocess"])
     for name, config in configs.items():
         _require_views(config, preprocess, f"{PARAMS_FILE}: variants.{name}")

@@ -1,5 +1,7 @@
 """What DVC would do: which stages, and in which order."""
 
+from collections.abc import Collection, Sequence
+
 from dvc.dvcfile import Lockfile
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
@@ -19,6 +21,27 @@ def changed_stages() -> set[str]:
     try:
         with Repo() as repo:
             return set(repo.status())
+    except DvcException as error:
+        raise InputError(" ".join(str(error).split())) from None
+
+
+def stale(stages: Sequence[str], outputs: Collection[str]) -> list[str]:
+    """Return those of `stages` whose parameters, or whose `outputs`, are not those in dvc.lock.
+
+    No other file is opened: neither other outputs, nor what the stages read.
+
+    Raises:
+        InputError: DVC cannot tell; the message is its own.
+    """
+    try:
+        with Repo() as repo:
+            found = [stage for name in stages for stage in repo.stage.collect(name)]
+            return [
+                stage.addressing
+                for stage in found
+                if any(dep.status() for dep in stage.params)
+                or any(out.status() for out in stage.outs if out.def_path in outputs)
+            ]
     except DvcException as error:
         raise InputError(" ".join(str(error).split())) from None
 

@@ -32,12 +32,31 @@ def edited(text: str, values: Mapping[str, Any]) -> str:
         if old != value:
             places.append((start, end, node, value))
     for start, end, node, value in sorted(places, key=lambda place: -place[0]):
-        new = _in_flow(value)
+        new = in_flow(value)
         if isinstance(node, MappingNode) and isinstance(value, dict) and not node.flow_style:
             indent = "\n" + " " * node.start_mark.column
-            new = indent.join(f"{key}: {_in_flow(one)}" for key, one in value.items())
+            new = indent.join(f"{key}: {in_flow(one)}" for key, one in value.items())
         text = text[:start] + " " * (start == end) + new + text[end:]
     return text
+
+
+def added(text: str, block: str, name: str, value: Any) -> str:
+    """Return `text` with `name: value` at the end of the top-level `block`, or in its place there.
+
+    Args:
+        text: it has the block, which holds keys and values.
+    """
+    entries = parsed(text)[block]
+    root = YAML(pure=True).compose(text)
+    node = next(node for key, node in root.value if key.value == block)
+    if node.flow_style:
+        return edited(text, {block: entries | {name: value}})
+    if name in entries:
+        place = next(node for key, node in node.value if key.value == name)
+        return text[: place.start_mark.index] + in_flow(value) + text[_end(place) :]
+    end = text.find("\n", _end(node))
+    end = len(text) if end < 0 else end
+    return f"{text[:end]}\n{' ' * node.start_mark.column}{name}: {in_flow(value)}{text[end:]}"
 
 
 def in_blocks(values: Mapping[str, Any]) -> str:
@@ -47,7 +66,7 @@ def in_blocks(values: Mapping[str, Any]) -> str:
         block, _, key = name.partition(".")
         lines += [f"{block}:"] * (block != last)
         inside = {key: value} if key else value
-        lines += [f"  {key}: {_in_flow(one)}" for key, one in inside.items()]
+        lines += [f"  {key}: {in_flow(one)}" for key, one in inside.items()]
         last = block
     return "\n".join(lines) + "\n"
 
@@ -60,7 +79,7 @@ def _end(node: Node) -> int:
     return int(node.end_mark.index)
 
 
-def _in_flow(value: Any) -> str:
+def in_flow(value: Any) -> str:
     """Return `value` in one line of YAML."""
     yaml, file = YAML(typ="safe", pure=True), io.StringIO()
     yaml.default_flow_style, yaml.width, yaml.allow_unicode = True, 100_000, True

@@ -50,6 +50,47 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "of a recipe": ({"recipes__small__epoch": 1}, "recipes.small.epoch: unknown key; did you mean"),
     "of a variant": ({"variants__sgd": {"x": 1}}, "variants.sgd.x: unknown key; did you mean"),
     "of the gate": ({"gate__accuracy": "low"}, "gate.accuracy: must be a number from 0 on or 'bey"),
+    "of a search": ({"search__folds": 1}, "search.folds: must be greater than or equal to 2"),
+    "of a search's key": (
+        {"search__space": {"learning_rat": [0.1, 0.2]}},
+        "search.space.learning_rat: unknown key of train; did you mean 'learning_rate'?",
+    ),
+    "of a search's list": (
+        {"search__space": {"augmentation.flip": ["none", "diagonal"]}},
+        "search.space.augmentation.flip: must be 'none', 'horizontal', 'vertical' or 'both', found",
+    ),
+    "of a search's range": (
+        {"search__space": {"dropout": {"low": 0.0, "high": 1.0}}},
+        "search.space.dropout: must be less than 1, found 1.0",
+    ),
+    "a range upside down": (
+        {"search__space": {"dropout": {"low": 0.5, "high": 0.1}}},
+        "search.space.dropout.range: high: must be above low (0.5), found 0.1",
+    ),
+    "a logarithm of 0": (
+        {"search__space": {"weight_decay": {"low": 0.0, "high": 0.1, "log": True}}},
+        "search.space.weight_decay.range: low: must be above 0 where log is true, found 0.0",
+    ),
+    "one value to choose from": (
+        {"search__space": {"optimizer": ["adam"]}},
+        "search.space.optimizer: must have at least 2 different values, found ['adam']",
+    ),
+    "a search for luck": (
+        {"search__space": {"seed": [1, 2]}},
+        "search.space.seed: is not searched: it makes no network better, only luckier",
+    ),
+    "a search of a block": (
+        {"search__space": {"augmentation": ["none", "both"]}},
+        "search.space.augmentation: holds other keys; name one, such as augmentation.flip",
+    ),
+    "a search of a recipe": (
+        {"search__space": {"recipe": [None, "vg"]}},
+        "search.space.recipe: no recipe 'vg'; did you mean 'vgg'?",
+    ),
+    "best weights of several machines": (
+        {"train__strategy": "multi_worker", "train__keep": "best"},
+        "train: strategy: multi_worker needs keep last and patience null, found best and None",
+    ),
     "a baseline that was renamed": (
         {"compare__baseline": "bsae"},
         "compare.baseline: no variant 'bsae'; did you mean 'base'?",
