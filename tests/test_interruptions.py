@@ -308,6 +308,8 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(
             run.end()
         assert not (project.root / "models/base.h5").exists()
         assert project.run("git", "status", "--porcelain", "checkpoints").stdout == ""
+        curves = (project.root / "plots/training/base.csv").read_text().splitlines()
+        assert 1 < len(curves) < 41, "they grow where they can be watched"
     printed = project.run("dvc", "repro", "train@base").stdout
     assert re.search(r"going on after epoch \d+ of 40", printed)
     assert "epoch 1/40" not in printed

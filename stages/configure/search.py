@@ -105,7 +105,7 @@ def nested(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _require_recipe(value: Any, recipes: dict[str, Any], where: str) -> None:
-    if value is not None and value not in recipes:
+    if value is not None and str(value) not in recipes:
         close = f"; did you mean '{nearest(str(value), list(recipes))}'?" if recipes else ""
         raise InputError(f"{where}: no recipe {value!r}{close}")
 

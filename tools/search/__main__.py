@@ -180,7 +180,8 @@ def _take_over(variant: str, params: Mapping[str, Any], found: Found, is_wanted:
             file.write_text(new, encoding="utf-8")
         print(f"params.yaml has the variant {name}; `dvc repro` trains it and compares it")
         return
-    setting = shlex.quote(f"+variants.{name}={in_flow(value)}")
+    new = "" if name in params["variants"] else "+"  # what Hydra asks for
+    setting = shlex.quote(f"{new}variants.{name}={in_flow(value)}")
     print(
         f"to compare it on the test split, which nobody has seen yet:\n  dvc exp run -S {setting}"
     )

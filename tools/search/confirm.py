@@ -13,6 +13,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from scipy import stats
 
+from stages.common.command import InputError
 from stages.configure.search import SearchParams
 from tools.search.study import here, index_of, outcomes, value_of
 
@@ -53,7 +54,13 @@ def best(study: Study, number: int) -> list[FrozenTrial]:
 
 
 def enqueue(confirmations: Study, study: Study, search: SearchParams) -> None:
-    """Enqueue what is to be trained again and was not yet, the variant itself included."""
+    """Enqueue what is to be trained again and was not yet, the variant itself included.
+
+    Raises:
+        InputError: the variant itself cannot be trained.
+    """
+    if why := outcomes(study)[OWN].user_attrs.get("why"):
+        raise InputError(f"trial 0, which is the variant itself, has failed: {why}")
     there = {(t.user_attrs["of"], t.user_attrs["time"]) for t in confirmations.get_trials()}
     trials = study.get_trials(deepcopy=False)
     for trial in [outcomes(study)[OWN], *best(study, search.confirm.best)]:

@@ -167,13 +167,15 @@ def page(found: Found, trials: pd.DataFrame) -> str:
 
 
 def importance(study: Study) -> dict[str, float]:
-    """Return the share of each parameter in how good trials differ from bad ones, 0 to 1.
+    """Return the share of each parameter in the variance of what trials gave, 0 to 1.
 
-    PED-ANOVA, Watanabe, Bansal and Hutter, IJCAI 2023, https://arxiv.org/abs/2304.10255.
+    fANOVA: Hutter, Hoos and Leyton-Brown, An efficient approach for assessing hyperparameter
+    importance, ICML 2014.
     """
     if sum(trial.state == TrialState.COMPLETE for trial in study.trials) < 2:
         return {}
-    return optuna.importance.get_param_importances(study)
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    return optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
 def _history(found: Found) -> Figure:

@@ -51,7 +51,7 @@ def own_values(space: Space, config: Mapping[str, Any]) -> dict[str, Any]:
     for key in space:
         value: Any = config
         for part in key.split(".") if key != "recipe" else ():
-            if part not in value:
+            if not isinstance(value, dict) or part not in value:
                 raise InputError(f"{WHERE}.{key}: has no use in this variant; leave it out")
             value = value[part]
         values[key] = None if key == "recipe" else value
