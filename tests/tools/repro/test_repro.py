@@ -122,7 +122,7 @@ def _command(process: psutil.Process) -> str:
 def test_a_number_of_jobs_that_is_none_is_refused(jobs: str) -> None:
     result = Project(REPOSITORY).run(*REPRO, f"--jobs={jobs}", check=False)
     assert result.returncode == 2
-    assert f"must be a number of jobs, found '{jobs}'" in result.stderr
+    assert f"must be a number from 1 on, found '{jobs}'" in result.stderr
 
 
 def test_a_variant_takes_a_job_for_each_thread_and_all_for_all_gpus() -> None:
