@@ -19,7 +19,7 @@ from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, NopPruner, PercentilePruner
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, get_storage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import DBAPIError
@@ -30,6 +30,8 @@ from stages.configure.search import SearchParams
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "optuna")
 CODE = ("stages/common", "stages/networks", "stages/train", "tools/search")
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+GRACE = 5
+"""Seconds after which the lock of a killed process is taken away; to write takes milliseconds."""
 TRIES = 5
 """How often a database is tried, a second after the last time."""
 STALE = 3600
@@ -66,7 +68,10 @@ def storage(url: str | None, file: Path) -> BaseStorage:
             if url:
                 return get_storage(url)
             file.parent.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(JournalFileBackend(str(file)))
+            # Optuna's usual lock, a link, is never let go of where a process was killed that had it
+            # and the path is relative.
+            lock = JournalFileOpenLock(str(file), grace_period=GRACE)
+            return JournalStorage(JournalFileBackend(str(file), lock))
         except DBAPIError as error:
             # Of several machines that find a database empty, one makes its tables.
             why = error

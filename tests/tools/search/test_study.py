@@ -151,6 +151,18 @@ def test_what_learns_late_is_compared_with_its_like(tmp_path: Path, search: Sear
     assert not is_stopped(0.5)
 
 
+def test_a_lock_that_a_killed_process_held_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, search: SearchParams
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("search/base/trials.journal")
+    open_study("one", storage(None, file), search, prune=True).enqueue_trial({"x": 0.5}, here())
+    file.with_name("trials.journal.lock").touch()
+    again = open_study("one", storage(None, file), search, prune=True)
+    again.enqueue_trial({"x": 0.7}, here())
+    assert len(again.trials) == 2
+
+
 def test_a_storage_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nosuch://x: cannot be opened as Optuna's storage: "):
         storage("nosuch://x", tmp_path / "file")
