@@ -128,19 +128,24 @@ def search(
 
 def _train(study: Study, task: Task, jobs: int) -> None:
     """Train in `jobs` processes what is left of `study`, and wait for what others still train."""
-    repeat_unfinished(study)
-    if number := left(study, task.trials):
-        jobs = min(jobs, number)
-        print(f"{study.study_name}: {number} trials to train, {jobs} at a time", flush=True)
-        task.write_folds()
-        started = time.monotonic()
-        _in_processes(study, task, jobs)
-        print(f"{number} trials in {time.monotonic() - started:.0f} s", flush=True)
-    while others := [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.RUNNING]:
-        hosts = ", ".join(sorted({trial.user_attrs["worker"][0] for trial in others}))
-        print(f"waiting for {len(others)} trials on {hosts}", flush=True)
-        time.sleep(PATIENCE)
+    while True:
         repeat_unfinished(study)
+        if number := left(study, task.trials):
+            at_a_time = min(jobs, number)
+            print(
+                f"{study.study_name}: {number} trials to train, {at_a_time} at a time", flush=True
+            )
+            task.write_folds()
+            started = time.monotonic()
+            _in_processes(study, task, at_a_time)
+            print(f"{number} trials in {time.monotonic() - started:.0f} s", flush=True)
+            continue
+        states = [trial.state for trial in study.get_trials(deepcopy=False)]
+        others = states.count(TrialState.RUNNING)
+        if not others:
+            return
+        print(f"waiting for {others} trials on other machines", flush=True)
+        time.sleep(PATIENCE)
 
 
 def _in_processes(study: Study, task: Task, jobs: int) -> None:

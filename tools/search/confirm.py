@@ -61,7 +61,11 @@ def enqueue(confirmations: Study, study: Study, search: SearchParams) -> None:
     """
     if why := outcomes(study)[OWN].user_attrs.get("why"):
         raise InputError(f"trial 0, which is the variant itself, has failed: {why}")
-    there = {(t.user_attrs["of"], t.user_attrs["time"]) for t in confirmations.get_trials()}
+    there = {
+        (t.user_attrs["of"], t.user_attrs["time"])
+        for t in confirmations.get_trials()
+        if "of" in t.user_attrs
+    }
     trials = study.get_trials(deepcopy=False)
     for trial in [outcomes(study)[OWN], *best(study, search.confirm.best)]:
         for time in range(1, search.confirm.times + 1):

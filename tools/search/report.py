@@ -172,7 +172,7 @@ def importance(study: Study) -> dict[str, float]:
     fANOVA: Hutter, Hoos and Leyton-Brown, An efficient approach for assessing hyperparameter
     importance, ICML 2014.
     """
-    if sum(trial.state == TrialState.COMPLETE for trial in study.trials) < 2:
+    if len({trial.value for trial in study.trials if trial.state == TrialState.COMPLETE}) < 2:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     return optuna.importance.get_param_importances(study, evaluator=evaluator)

@@ -84,10 +84,12 @@ def widened(space: Space, own: Mapping[str, Any]) -> dict[str, list[Any] | Range
 
 def as_texts(space: Space, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return `values` as Optuna gets them: what comes from a list is a text."""
-    return {
-        key: json.dumps(value) if isinstance(space[key], list) else value
-        for key, value in values.items()
-    }
+    texts = {}
+    for key, value in values.items():
+        listed = space[key]
+        # As it is listed: 0 and 0.0 are one value, and two texts.
+        texts[key] = json.dumps(listed[listed.index(value)]) if isinstance(listed, list) else value
+    return texts
 
 
 def from_texts(space: Space, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,6 +34,8 @@ GRACE = 5
 """Seconds after which the lock of a killed process is taken away; to write takes milliseconds."""
 TRIES = 5
 """How often a database is tried, a second after the last time."""
+BEGINS = 60
+"""Seconds in which a trial that has begun says who works on it."""
 STALE = 3600
 """Seconds without a word after which a worker on another machine is taken for dead."""
 KEPT = ("of", "time")
@@ -189,7 +191,7 @@ def repeat_unfinished(study: Study) -> int:
     """
     for trial in study.get_trials(deepcopy=False):
         if trial.state == TrialState.RUNNING and not _lives(trial):
-            study.tell(trial.number, state=TrialState.FAIL)
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
     trials = study.get_trials(deepcopy=False)
     latest = {identity(trial, trials): trial for trial in trials}
     gone = [
@@ -213,6 +215,9 @@ def identity(trial: FrozenTrial, trials: list[FrozenTrial]) -> tuple[int, ...]:
 
 
 def _lives(trial: FrozenTrial) -> bool:
+    if not trial.user_attrs.keys() >= {"worker", "seen"}:  # it has just begun, or never did
+        assert trial.datetime_start
+        return bool(time.time() - trial.datetime_start.timestamp() < BEGINS)
     host, pid, started = trial.user_attrs["worker"]
     if host != socket.gethostname():
         return bool(time.time() - trial.user_attrs["seen"] < STALE)

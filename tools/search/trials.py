@@ -143,6 +143,8 @@ class _Worker:
         for number, epoch in enumerate(epochs):
             values = getattr(epoch, metric)
             value = float(np.mean(values))
+            if not np.isfinite(value):
+                raise InputError(f"{metric} on validation is not finite in epoch {number + 1}")
             trial.report(value, number)
             trial.set_user_attr("folds", values)
             trial.set_user_attr("seen", time.time())
