@@ -80,8 +80,9 @@ def _end(node: Node) -> int:
 
 
 def in_flow(value: Any) -> str:
-    """Return `value` in one line of YAML."""
+    """Return `value` in one line of YAML, which `dvc exp run -S` reads, too."""
     yaml, file = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.brace_single_entry_mapping_in_flow_sequence = True
     yaml.default_flow_style, yaml.width, yaml.allow_unicode = True, 100_000, True
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.dump(value, file)

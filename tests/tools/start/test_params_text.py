@@ -1,8 +1,11 @@
 """params_text: what is added to params.yaml leaves every other character as it is."""
 
-import pytest
+from pathlib import Path
 
-from tools.start.params_text import added, parsed
+import pytest
+from dvc.utils.hydra import apply_overrides
+
+from tools.start.params_text import added, in_flow, parsed
 
 TEXT = """\
 # The models.
@@ -41,3 +44,13 @@ def test_a_block_in_one_line_and_one_at_the_end_of_the_file() -> None:
     assert added("variants:\n  base: {}", "variants", "x", {"epochs": 3}) == (
         "variants:\n  base: {}\n  x: {epochs: 3}"
     )
+
+
+def test_what_stands_in_one_line_dvc_sets_as_it_is(tmp_path: Path) -> None:
+    layers = [{"filters": 4}, {"filters": 5, "padding": "same"}]
+    value = VALUE | {"conv_layers": layers, "dropout": 0.0, "weights": "data/b/one-2.h5"}
+    file = tmp_path / "params.yaml"
+    file.write_text(TEXT)
+    change = [f"+variants.x={in_flow(value)}", "~variants.wide"]
+    apply_overrides(file, change)
+    assert parsed(file.read_text())["variants"] == {"base": {}, "x": value}
