@@ -6,16 +6,18 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from stages.common.command import InputError
 from stages.common.params import PARAMS_FILE, Schema, nearest, require_value
-from stages.configure.resolve import merge
+from stages.configure.resolve import merge, resolve
 from stages.configure.schema import ModelSchema
 
 WHERE = f"{PARAMS_FILE}: search.space"
+OF_MACHINES = dict.fromkeys(
+    ("strategy", "instruction_set", "threads"),
+    "it says where a network is trained, and not what it becomes",
+)
 NOT_SEARCHED = {
     "seed": "it makes no network better, only luckier",
     "validation_steps": "a search looks at all images",
-    "strategy": "it says where a network is trained, and not what it becomes",
-    "instruction_set": "it says where a network is trained, and not what it becomes",
-    "threads": "it says where a network is trained, and not what it becomes",
+    **OF_MACHINES,
 }
 
 
@@ -84,7 +86,7 @@ def check_space(search: SearchParams, train: dict[str, Any], recipes: dict[str, 
         where = f"{WHERE}.{key}"
         for value in [values.low, values.high] if isinstance(values, Range) else values:
             if key == "recipe":
-                _require_recipe(value, recipes, where)
+                _require_recipe(value, train, recipes, where)
             else:
                 _require_known(key, train, where)
                 changed = merge(train, nested({key: value}))
@@ -104,10 +106,19 @@ def nested(values: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _require_recipe(value: Any, recipes: dict[str, Any], where: str) -> None:
-    if value is not None and str(value) not in recipes:
+def _require_recipe(value: Any, train: dict[str, Any], recipes: dict[str, Any], where: str) -> None:
+    if value is None:
+        return
+    if str(value) not in recipes:
         close = f"; did you mean '{nearest(str(value), list(recipes))}'?" if recipes else ""
         raise InputError(f"{where}: no recipe {value!r}{close}")
+    config = resolve(train, recipes, {"x": {"recipe": value}})["x"]
+    for key in OF_MACHINES:
+        if config.get(key, train[key]) != train[key]:
+            raise InputError(
+                f"{where}: {value} sets {key}, which is not searched: {OF_MACHINES[key]}; "
+                f"set train.{key}"
+            )
 
 
 def _require_known(key: str, train: dict[str, Any], where: str) -> None:

@@ -21,6 +21,7 @@ from stages.common.params import PARAMS_FILE, read_yaml
 from stages.configure.check import check
 from stages.images.parallel import available_cores
 from stages.networks.config import read_config
+from tools.repro.machine import visible_gpus
 from tools.repro.plan import changed_stages, put_in_order, stages_in_lock
 from tools.repro.processes import run_dvc, stop
 from tools.repro.record import record
@@ -69,7 +70,7 @@ def main() -> None:
 def _reproduce(names: list[str], sets: list[str], jobs: int, cluster: str | None) -> None:
     # Imported here: it takes a second, and often there is nothing to do.
     from tools.repro.elsewhere import reproduce_on
-    from tools.repro.here import reproduce, visible_gpus
+    from tools.repro.here import reproduce
 
     before = stages_in_lock()
     shared = ["source", "preprocess", "perturb", *(f"external@{name}" for name in sets)]

@@ -2,10 +2,7 @@
 
 import itertools
 import logging
-import os
 import queue
-import shutil
-import subprocess
 from collections.abc import Callable
 
 import dask
@@ -89,13 +86,3 @@ def _with_dvc(name: str, stages: list[str], gpu: str | None) -> Ended:
         lambda line: print(f"{name}: {line}", flush=True),
         environment=environment,
     )
-
-
-def visible_gpus() -> list[str]:
-    """Return the GPUs that there are, as CUDA_VISIBLE_DEVICES names them."""
-    if "CUDA_VISIBLE_DEVICES" in os.environ:
-        return [gpu for gpu in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if gpu]
-    if not shutil.which("nvidia-smi"):
-        return []
-    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
-    return [str(number) for number, _ in enumerate(listed.stdout.splitlines())]

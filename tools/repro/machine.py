@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +29,16 @@ def family() -> str:
     """Return the processor's family: within one, networks have come out the same so far."""
     parts = (platform.machine(), _cpuinfo("vendor_id"), _cpuinfo("cpu family"))
     return " ".join(filter(None, parts))
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that there are, as CUDA_VISIBLE_DEVICES names them."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [gpu for gpu in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if gpu]
+    if not shutil.which("nvidia-smi"):
+        return []
+    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)
+    return [str(number) for number, _ in enumerate(listed.stdout.splitlines())]
 
 
 def _cpuinfo(key: str) -> str:

@@ -18,8 +18,8 @@ from stages.configure.resolve import resolve
 from stages.networks.config import ModelConfig
 from tests.helpers import REPOSITORY, Project, edit_params
 from tests.stages.configure.test_resolve import PARAMS
-from tools.repro.here import in_turn, visible_gpus
-from tools.repro.machine import facts
+from tools.repro.here import in_turn
+from tools.repro.machine import facts, visible_gpus
 from tools.repro.processes import Ended
 from tools.repro.variants import Variant
 
