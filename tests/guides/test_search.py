@@ -44,6 +44,12 @@ def test_from_a_search_to_a_variant_and_its_comparison(small: Project) -> None:
     assert "Running stage 'train@base-tuned'" in taken
     assert "Running stage 'train@base'" not in taken
     assert (small.root / "metrics/base-tuned.json").exists()
+    # The printed command gives the same, whatever base-tuned was before.
+    printed = small.run("python", "-m", "tools.search", "base", "--trials", "3").stdout
+    edit_params(small.root, {"variants.base-tuned": {"dropout": 0.1}})
+    command = next(line for line in printed.splitlines() if "dvc exp run -S" in line)
+    small.run("bash", "-c", command)
+    assert yaml.safe_load((small.root / "params.yaml").read_text()) == yaml.safe_load(after)
 
 
 def test_machines_share_trials_and_agree(small: Project, tmp_path: Path) -> None:

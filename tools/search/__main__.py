@@ -11,11 +11,14 @@ count. All of it is kept in search/VARIANT, with a page to open in a browser.
 Several machines with the same command and the same --storage share the work: docs/search.md.
 """
 
+import os
 import shlex
 import shutil
+import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
@@ -23,8 +26,11 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import psutil
+from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 from optuna.trial import TrialState
+from sqlalchemy.exc import DBAPIError
 
 from stages.common.command import InputError, command_line, positive, run
 from stages.common.files import naming, replacing
@@ -33,17 +39,20 @@ from stages.configure.check import check
 from stages.configure.search import SearchParams
 from stages.images.parallel import available_cores
 from stages.networks.config import ModelConfig
+from tools.repro.machine import visible_gpus
 from tools.repro.plan import stale
 from tools.search import folds
-from tools.search.confirm import confirmed, enqueue
+from tools.search.confirm import confirmed, enqueue, require_own
 from tools.search.report import Found, in_terminal, write
 from tools.search.space import as_texts, config_of, own_values, taken_over, widened
 from tools.search.study import (
     here,
+    note_end,
     open_study,
     origin,
     repeat_unfinished,
     storage,
+    unusable,
 )
 from tools.search.trials import Task, left, work
 from tools.start.params_text import added, in_flow, parsed
@@ -51,7 +60,7 @@ from tools.start.params_text import added, in_flow, parsed
 ROOT = Path("search")
 """Where searches are kept: no output of a stage, and ignored by Git and DVC."""
 PATIENCE = 5
-"""Seconds between two looks at what other machines still train."""
+"""Seconds between two looks at what came of trials."""
 
 
 def main() -> None:
@@ -72,9 +81,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--storage",
-        metavar="URL",
-        help="database of Optuna that several machines share, such as sqlite:////shared/search.db "
-        "(default: a file in search/VARIANT)",
+        metavar="FILE|URL",
+        help="what several machines share: a file in a shared folder, or the URL of a database "
+        "that Optuna can use (default: a file in search/VARIANT)",
     )
     parser.add_argument(
         "--apply", action="store_true", help="write the winner to params.yaml as VARIANT-tuned"
@@ -89,7 +98,11 @@ def main() -> None:
     if stages := stale(["source", "preprocess"], folds.READ):
         raise InputError(f"{' and '.join(stages)}: not up to date; run `dvc repro preprocess`")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    found = search(variant, params, arguments.trials, arguments.jobs, arguments.storage)
+    place = arguments.storage or str(ROOT / variant / "trials.journal")
+    try:
+        found = search(variant, params, arguments.trials, arguments.jobs, place)
+    except (StorageInternalError, DBAPIError) as error:
+        raise unusable(place, error) from None
     write(ROOT / variant, found)
     sys.stdout.write(in_terminal(found))
     print(f"the page: open {ROOT / variant / 'index.html'} in a browser")
@@ -97,7 +110,7 @@ def main() -> None:
 
 
 def search(
-    variant: str, params: Mapping[str, Any], trials: int, jobs: int | None, url: str | None
+    variant: str, params: Mapping[str, Any], trials: int, jobs: int | None, place: str
 ) -> Found:
     """Run what is left of the search and of its confirmation; return what came of them."""
     chosen = SearchParams.model_validate(params["search"])
@@ -106,38 +119,66 @@ def search(
         raise InputError(f"{variant}: strategy {config.strategy} cannot be searched; set single")
     own = own_values(chosen.space, config.model_dump())
     space = widened(chosen.space, own)
-    images = ROOT / variant / ".tmp-images"
     block = chosen.model_dump(exclude={"confirm"})
-    parts = (config.model_dump(), block, params["recipes"], folds.digest())
+    parts = (config.model_dump(), block, params["train"], params["recipes"], folds.digest())
     name = f"{variant}-{origin(*parts)[:8]}"
-    journal = ROOT / variant / "trials.journal"
-    kept = storage(url, journal)
+    kept = storage(place)
     study = open_study(name, kept, chosen, chosen.prune)
-    again = open_study(f"{name}-again", kept, chosen, prune=False)
-    task = Task(variant, dict(params), space, name, url, journal, images, trials, chosen.prune)
-    jobs = jobs or max(1, available_cores() // config.threads)
+    gpus: list[str | None] = [*visible_gpus()] or [None]
+    jobs = jobs or (len(gpus) if gpus[0] else max(1, available_cores() // config.threads))
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial(as_texts(space, own), here())
-    _train(study, task, jobs)
-    enqueue(again, study, chosen)
-    _train(again, task._replace(study=again.study_name, trials=0, prune=False), jobs)
-    shutil.rmtree(images, ignore_errors=True)
-    ratio = folds.ratio(folds.assign(chosen.folds, chosen.seed))
-    return Found(variant, chosen, space, study, confirmed(again, study, chosen, ratio), jobs)
+    with _images(ROOT / variant) as images:
+        task = Task(variant, dict(params), space, name, place, images, trials, chosen.prune)
+        _train(study, task, jobs, gpus)
+        confirmations = []
+        for again in range(1, chosen.confirm.times + 1):
+            confirmation = open_study(f"{name}-again-{again}", kept, chosen, prune=False)
+            enqueue(confirmation, study, chosen)
+            task = task._replace(study=confirmation.study_name, trials=0, prune=False, again=again)
+            _train(confirmation, task, jobs, gpus)
+            confirmations.append(confirmation)
+    ratio = folds.ratio(folds.assign(chosen.folds, chosen.seed)) if chosen.folds else 0.0
+    return Found(
+        variant, chosen, space, study, confirmed(confirmations, study, chosen, ratio), jobs
+    )
 
 
-def _train(study: Study, task: Task, jobs: int) -> None:
-    """Train in `jobs` processes what is left of `study`, and wait for what others still train."""
+@contextmanager
+def _images(folder: Path) -> Iterator[Path]:
+    """Yield a folder for images of this process alone; take away those of processes that died."""
+    mine = f".tmp-images-{socket.gethostname()}-"
+    for old in folder.glob(f"{mine}*"):
+        if not psutil.pid_exists(int(old.name.removeprefix(mine))):
+            shutil.rmtree(old, ignore_errors=True)
+    images = folder / f"{mine}{os.getpid()}"
+    try:
+        yield images
+    finally:
+        shutil.rmtree(images, ignore_errors=True)
+
+
+def _train(study: Study, task: Task, jobs: int, gpus: list[str | None]) -> None:
+    """Train in `jobs` processes what is left of `study`, and wait for what others still train.
+
+    Raises:
+        InputError: the variant itself cannot be trained.
+    """
+    is_written = False
     while True:
         repeat_unfinished(study)
+        require_own(study)
         if number := left(study, task.trials):
             at_a_time = min(jobs, number)
             print(
                 f"{study.study_name}: {number} trials to train, {at_a_time} at a time", flush=True
             )
-            task.write_folds()
+            if not is_written:
+                seed = int(task.params["search"]["seed"]) + task.again
+                folds.write(task.images, folds.assign(task.params["search"]["folds"], seed))
+                is_written = True
             started = time.monotonic()
-            _in_processes(study, task, at_a_time)
+            _in_processes(study, task, at_a_time, gpus)
             print(f"{number} trials in {time.monotonic() - started:.0f} s", flush=True)
             continue
         states = [trial.state for trial in study.get_trials(deepcopy=False)]
@@ -148,23 +189,31 @@ def _train(study: Study, task: Task, jobs: int) -> None:
         time.sleep(PATIENCE)
 
 
-def _in_processes(study: Study, task: Task, jobs: int) -> None:
-    """Keep `jobs` processes at work until nothing is left to begin."""
+def _in_processes(study: Study, task: Task, jobs: int, gpus: list[str | None]) -> None:
+    """Keep `jobs` processes at work until nothing is left to begin.
+
+    Raises:
+        InputError: the variant itself cannot be trained, or a process ends before it trains.
+    """
     context = get_context("spawn")
-    running: dict[Any, SpawnProcess] = {}
+    running: dict[Any, tuple[SpawnProcess, str | None]] = {}
     try:
         while True:
             while len(running) < jobs and left(study, task.trials):
-                process = context.Process(target=work, args=[task])
+                taken = [gpu for _, gpu in running.values()]
+                gpu = min(gpus, key=taken.count)
+                process = context.Process(target=work, args=[task, gpu])
                 process.start()
-                running[process.sentinel] = process
+                running[process.sentinel] = process, gpu
             if not running:
                 return
-            for ended in wait(list(running)):
-                if running.pop(ended).exitcode:
+            for ended in wait(list(running), timeout=PATIENCE):
+                process, _ = running.pop(ended)
+                if process.exitcode and not note_end(study, process.pid or 0):
                     raise InputError("a training has ended early; the same command goes on")
+            require_own(study)
     except BaseException:
-        for process in running.values():
+        for process, _ in running.values():
             process.kill()
         raise
 
@@ -185,11 +234,11 @@ def _take_over(variant: str, params: Mapping[str, Any], found: Found, is_wanted:
             file.write_text(new, encoding="utf-8")
         print(f"params.yaml has the variant {name}; `dvc repro` trains it and compares it")
         return
-    new = "" if name in params["variants"] else "+"  # what Hydra asks for
-    setting = shlex.quote(f"{new}variants.{name}={in_flow(value)}")
-    print(
-        f"to compare it on the test split, which nobody has seen yet:\n  dvc exp run -S {setting}"
-    )
+    # Hydra merges a mapping with one that is there.
+    anew = [f"~variants.{name}"] * (name in params["variants"])
+    settings = [*anew, f"+variants.{name}={in_flow(value)}"]
+    command = " ".join(f"-S {shlex.quote(setting)}" for setting in settings)
+    print(f"to compare it on the test split, which nobody has seen yet:\n  dvc exp run {command}")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,7 @@ from scipy import stats
 
 from stages.common.command import InputError
 from stages.configure.search import SearchParams
-from tools.search.study import here, index_of, outcomes, value_of
-
-OWN = 0
-"""The logical index of the variant as it is."""
+from tools.search.study import OWN, here, index_of, outcomes, value_of
 
 
 class Interval(NamedTuple):
@@ -40,10 +37,12 @@ class Confirmed(NamedTuple):
     """What each fold gave, time after time."""
     beyond: Interval | None
     """How much more it is than what the variant gave on the same folds, or less for a loss."""
+    why: str = ""
+    """Why it failed this time, if it did."""
 
     @property
     def mean(self) -> float:
-        return float(np.mean(self.folds))
+        return float(np.mean(self.folds)) if self.folds else math.nan
 
 
 def best(study: Study, number: int) -> list[FrozenTrial]:
@@ -53,53 +52,53 @@ def best(study: Study, number: int) -> list[FrozenTrial]:
     return sorted(trials, key=lambda trial: sign * value_of(trial))[:number]
 
 
-def enqueue(confirmations: Study, study: Study, search: SearchParams) -> None:
-    """Enqueue what is to be trained again and was not yet, the variant itself included.
+def require_own(study: Study) -> None:
+    """Refuse a variant that cannot be trained as it is: nothing could be compared with it.
 
     Raises:
-        InputError: the variant itself cannot be trained.
+        InputError: trial 0 has failed.
     """
-    if why := outcomes(study)[OWN].user_attrs.get("why"):
+    first = outcomes(study)[:1]
+    if first and (why := first[0].user_attrs.get("why")):
         raise InputError(f"trial 0, which is the variant itself, has failed: {why}")
-    there = {
-        (t.user_attrs["of"], t.user_attrs["time"])
-        for t in confirmations.get_trials()
-        if "of" in t.user_attrs
-    }
+
+
+def enqueue(confirmation: Study, study: Study, search: SearchParams) -> None:
+    """Enqueue what is to be trained again and was not yet, the variant itself first."""
+    there = {trial.user_attrs.get("of") for trial in confirmation.get_trials()}
     trials = study.get_trials(deepcopy=False)
     for trial in [outcomes(study)[OWN], *best(study, search.confirm.best)]:
-        for time in range(1, search.confirm.times + 1):
-            of = index_of(trial, trials)
-            if (of, time) not in there:
-                confirmations.enqueue_trial(trial.params, here() | {"of": of, "time": time})
+        of = index_of(trial, trials)
+        if of not in there:
+            confirmation.enqueue_trial(trial.params, here() | {"of": of})
 
 
 def confirmed(
-    confirmations: Study, study: Study, search: SearchParams, ratio: float
+    confirmations: Sequence[Study], study: Study, search: SearchParams, ratio: float
 ) -> list[Confirmed]:
     """Return what came of the variant itself, and then of the best trials, the best first.
 
     Args:
-        ratio: images that a fold is measured on, for each that it is trained on.
+        confirmations: one for each time; the variant itself has not failed in any.
+        ratio: as `corrected_interval` takes it.
     """
-    found = {
-        (trial.user_attrs["of"], trial.user_attrs["time"]): trial.user_attrs["folds"]
-        for trial in outcomes(confirmations)
-        if trial.state == TrialState.COMPLETE
-    }
-    times = range(1, search.confirm.times + 1)
+    again = [{t.user_attrs.get("of"): t for t in outcomes(one)} for one in confirmations]
     sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
     trials, rows = study.get_trials(deepcopy=False), []
     for trial in [outcomes(study)[OWN], *best(study, search.confirm.best)]:
         of = index_of(trial, trials)
-        if all((one, time) in found for one in (OWN, of) for time in times):
-            own, folds = (
-                [value for time in times for value in found[one, time]] for one in (OWN, of)
-            )
-            differences = [sign * (a - b) for a, b in zip(folds, own, strict=True)]
-            beyond = corrected_interval(differences, ratio) if of != OWN else None
-            rows.append(Confirmed(of, value_of(trial), folds, beyond))
-    return rows[:1] + sorted(rows[1:], key=lambda row: -sign * row.mean)
+        whys = [one[of].user_attrs["why"] for one in again if "why" in one[of].user_attrs]
+        if whys:
+            rows.append(Confirmed(of, value_of(trial), [], None, whys[0]))
+            continue
+        own, folds = (
+            [value for one in again for value in one[number].user_attrs["folds"]]
+            for number in (OWN, of)
+        )
+        differences = [sign * (a - b) for a, b in zip(folds, own, strict=True)]
+        beyond = corrected_interval(differences, ratio) if of != OWN else None
+        rows.append(Confirmed(of, value_of(trial), folds, beyond))
+    return rows[:1] + sorted(rows[1:], key=lambda row: (bool(row.why), -sign * row.mean))
 
 
 def corrected_interval(differences: Sequence[float], ratio: float) -> Interval:
@@ -110,7 +109,8 @@ def corrected_interval(differences: Sequence[float], ratio: float) -> Interval:
     the generalization error, Machine Learning 52, 2003, with 1/n + `ratio` in place of 1/n.
 
     Args:
-        ratio: images that a fold is measured on, for each that it is trained on.
+        ratio: images that a fold is measured on, for each that it is trained on; 0 where all are
+            measured on the same images, and the interval says what another seed would change.
     """
     number, mean = len(differences), float(np.mean(differences))
     if number < 2:

@@ -1,6 +1,8 @@
 """What each fold trains on, and what it is measured on: images of train and validation alone."""
 
 import hashlib
+import math
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,7 +107,7 @@ def write(folder: Path, of: np.ndarray) -> None:
         of: the fold of each image.
 
     Raises:
-        InputError: preprocess has not made the images that the manifest has.
+        InputError: preprocess has not made the images that the manifest has; the disk is full.
     """
     splits = [load_split(name) for name in SPLITS]
     labels = np.concatenate([split.labels for split in splits])
@@ -116,6 +118,13 @@ def write(folder: Path, of: np.ndarray) -> None:
         )
     order = np.argsort(of, kind="stable")
     shape = (2 * len(order), *splits[0].images.shape[1:])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    needed, free = math.prod(shape), shutil.disk_usage(folder.parent).free
+    if needed > free:
+        raise InputError(
+            f"{folder.parent}: has {free / 1e9:,.1f} GB free; {needed / 1e9:,.1f} GB are needed, "
+            "twice the images of train and validation"
+        )
     with replacing(folder) as new:
         new.mkdir()
         images = open_memmap(new / "images.npy", "w+", np.uint8, shape)

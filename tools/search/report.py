@@ -19,9 +19,9 @@ from stages.configure.search import Range, SearchParams
 from stages.pages.markdown import code, table
 from stages.pages.templates import render
 from stages.report.page import to_html
-from tools.search.confirm import OWN, Confirmed
+from tools.search.confirm import Confirmed
 from tools.search.space import Space, from_texts, in_words
-from tools.search.study import outcomes
+from tools.search.study import OWN, outcomes
 
 TEMPLATE = Path(__file__).with_name("search.html.jinja")
 COLOURS = {"done": "#0072b2", "stopped": "#999999", "best": "#d55e00"}
@@ -55,9 +55,11 @@ def headline(found: Found) -> str:
     metric, winner = found.search.metric, found.winner
     trials = len(outcomes(found.study))
     if not winner:
+        failed = sum(bool(row.why) for row in found.confirmed)
+        said = f" ({failed} could not be)" if failed else ""
         return (
-            f"None of {trials} trials is better than {found.variant} when it is trained again; "
-            f"keep {found.variant}."
+            f"None of {trials} trials is better than {found.variant} when it is trained again"
+            f"{said}; keep {found.variant}."
         )
     own, beyond = found.confirmed[0], winner.beyond
     assert beyond
@@ -67,7 +69,7 @@ def headline(found: Found) -> str:
         f"is trained again, that of {found.variant} {own.mean:.3f}. It is {beyond.mean:.3f} {more}"
     )
     if not np.isfinite(beyond.low):
-        return f"{text}; one fold alone cannot say whether by chance."
+        return f"{text}; one training alone cannot say whether by chance."
     text += f" (95% interval {beyond.low:+.3f} to {beyond.high:+.3f})"
     return f"{text}." if beyond.low > 0 else f"{text}: that may be chance."
 
@@ -84,8 +86,8 @@ def confirmed_rows(found: Found) -> list[list[str]]:
             [
                 f"{row.number}" if row.number != OWN else found.variant,
                 f"{row.found:.3f}",
-                f"{row.mean:.3f}",
-                f"{min(row.folds):.3f} to {max(row.folds):.3f}",
+                f"{row.mean:.3f}" if row.folds else "failed",
+                f"{min(row.folds):.3f} to {max(row.folds):.3f}" if row.folds else row.why,
                 better,
             ]
         )
@@ -119,7 +121,7 @@ def trials_table(found: Found) -> pd.DataFrame:
                 found.search.metric: trial.value,
                 "lowest": min(folds, default=None),
                 "highest": max(folds, default=None),
-                "epochs": len(trial.intermediate_values),
+                "trained_epochs": len(trial.intermediate_values),
                 "seconds": round(trial.duration.total_seconds(), 1) if trial.duration else None,
                 **from_texts(found.space, trial.params),
                 "why": why,

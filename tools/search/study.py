@@ -8,6 +8,7 @@ import hashlib
 import json
 import socket
 import time
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,25 +22,27 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import DBAPIError
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from stages.common.command import InputError
 from stages.configure.search import SearchParams
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "optuna")
 CODE = ("stages/common", "stages/networks", "stages/train", "tools/search")
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+OWN = 0
+"""The logical index of the variant as it is."""
 GRACE = 5
 """Seconds after which the lock of a killed process is taken away; to write takes milliseconds."""
 TRIES = 5
 """How often a database is tried, a second after the last time."""
 BEGINS = 60
 """Seconds in which a trial that has begun says who works on it."""
-STALE = 3600
+SAYS = 60
+"""Seconds between two words of a worker that it lives."""
+STALE = 600
 """Seconds without a word after which a worker on another machine is taken for dead."""
-KEPT = ("of", "time")
-"""What a repeated trial takes over: which trial it confirms, and which time that is."""
 BEST = 25.0
 """Percentage of the finished trials that one must be among, or it is stopped."""
 FIRST = 5
@@ -59,34 +62,38 @@ def origin(*parts: object) -> str:
     return digest.hexdigest()
 
 
-def storage(url: str | None, file: Path) -> BaseStorage:
-    """Return where trials are kept: the database at `url`, or else the journal `file`.
+def storage(place: str) -> BaseStorage:
+    """Return where trials are kept: the database of a URL, or else a file, Optuna's journal.
 
     Raises:
         InputError: it cannot be opened.
     """
     for _ in range(TRIES):
         try:
-            if url:
-                return get_storage(url)
-            file.parent.mkdir(parents=True, exist_ok=True)
+            if "://" in place:
+                return get_storage(place)
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
             # Optuna's usual lock, a link, is never let go of where a process was killed that had it
             # and the path is relative.
-            lock = JournalFileOpenLock(str(file), grace_period=GRACE)
-            return JournalStorage(JournalFileBackend(str(file), lock))
+            lock = JournalFileOpenLock(place, grace_period=GRACE)
+            return JournalStorage(JournalFileBackend(place, lock))
         except DBAPIError as error:
             # Of several machines that find a database empty, one makes its tables.
             why = error
             time.sleep(1)
         except Exception as error:  # whatever a driver raises
-            raise _unusable(url or str(file), error) from None
-    raise _unusable(str(url), why)
+            raise unusable(place, error) from None
+    raise unusable(place, why)
 
 
-def _unusable(place: str, why: Exception) -> InputError:
-    return InputError(
-        f"{place}: cannot be opened as Optuna's storage: {' '.join(str(why).split())}"
-    )
+def unusable(place: str, why: Exception) -> InputError:
+    """Return what to say of a storage that cannot be used; no password is in it."""
+    said = " ".join(str(why).split())
+    with suppress(ArgumentError):  # a file, or no URL at all
+        url = make_url(place)
+        place = url.render_as_string(hide_password=True)
+        said = said.replace(str(url.password), "***") if url.password else said
+    return InputError(f"{place}: cannot be used as Optuna's storage: {said}")
 
 
 def index_of(trial: FrozenTrial, trials: list[FrozenTrial]) -> int:
@@ -193,25 +200,48 @@ def repeat_unfinished(study: Study) -> int:
         if trial.state == TrialState.RUNNING and not _lives(trial):
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
     trials = study.get_trials(deepcopy=False)
-    latest = {identity(trial, trials): trial for trial in trials}
+    latest = _latest(trials)
     gone = [
         trial
         for trial in latest.values()
-        if trial.state == TrialState.FAIL and not trial.user_attrs.keys() & {"why", "surplus"}
+        if trial.state == TrialState.FAIL and "why" not in trial.user_attrs
     ]
     for trial in gone:
         values = trial.system_attrs.get("fixed_params", {}) | trial.params
-        attrs = here() | {key: trial.user_attrs[key] for key in KEPT if key in trial.user_attrs}
-        attrs["again"] = index_of(trial, trials)
+        attrs = here() | {"again": index_of(trial, trials)}
+        if "of" in trial.user_attrs:
+            attrs["of"] = trial.user_attrs["of"]
         study.enqueue_trial(values, attrs)
     return len(gone)
 
 
-def identity(trial: FrozenTrial, trials: list[FrozenTrial]) -> tuple[int, ...]:
-    """Return what a trial and those that repeat it have in common."""
-    if "of" in trial.user_attrs:
-        return trial.user_attrs["of"], trial.user_attrs["time"]
-    return (index_of(trial, trials),)
+def note_end(study: Study, pid: int) -> bool:
+    """Note that the process `pid` of this machine ended by itself, as where memory is short.
+
+    A trial whose process ends a second time has failed, or it would be begun for ever.
+
+    Returns:
+        Whether it was at a trial.
+    """
+    trials = study.get_trials(deepcopy=False)
+    for trial in trials:
+        worker = trial.user_attrs.get("worker", [])[:2]
+        if trial.state == TrialState.RUNNING and worker == [socket.gethostname(), pid]:
+            same = [t for t in trials if identity(t, trials) == identity(trial, trials)]
+            is_second = any("ended" in t.user_attrs for t in same)
+            what = {"why": "its process ended twice, perhaps for want of memory"}
+            for name, value in (what if is_second else {"ended": True}).items():
+                Trial(study, trial._trial_id).set_user_attr(name, value)
+            study.tell(trial.number, state=TrialState.FAIL)
+            return True
+    return False
+
+
+def identity(trial: FrozenTrial, trials: list[FrozenTrial]) -> int:
+    """Return what a trial and those that repeat it have in common: of one that confirms another,
+    the logical index of that; or else its own.
+    """
+    return int(trial.user_attrs["of"]) if "of" in trial.user_attrs else index_of(trial, trials)
 
 
 def _lives(trial: FrozenTrial) -> bool:
@@ -222,7 +252,9 @@ def _lives(trial: FrozenTrial) -> bool:
     if host != socket.gethostname():
         return bool(time.time() - trial.user_attrs["seen"] < STALE)
     try:
-        return bool(psutil.Process(pid).create_time() == started)
+        process = psutil.Process(pid)
+        is_there = process.status() != psutil.STATUS_ZOMBIE
+        return is_there and bool(process.create_time() == started)
     except psutil.NoSuchProcess:
         return False
 
@@ -236,7 +268,10 @@ def value_of(trial: FrozenTrial) -> float:
 def outcomes(study: Study) -> list[FrozenTrial]:
     """Return what came of each trial, by logical index: of one that was repeated, the last."""
     trials = study.get_trials(deepcopy=False)
-    latest = {
-        identity(trial, trials): trial for trial in trials if "surplus" not in trial.user_attrs
-    }
+    latest = _latest(trials)
     return [latest[key] for key in sorted(latest)]
+
+
+def _latest(trials: list[FrozenTrial]) -> dict[int, FrozenTrial]:
+    """Return the last of each trial and those that repeat it, by what they have in common."""
+    return {identity(trial, trials): trial for trial in trials if "surplus" not in trial.user_attrs}

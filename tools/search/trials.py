@@ -3,21 +3,24 @@
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from stages.common.command import InputError
 from stages.configure.search import Range, SearchParams
 from stages.networks.config import FrozenConfig, ModelConfig
-from tools.search.folds import Folds, assign, load, write
+from tools.search.folds import load
 from tools.search.space import config_of, from_texts, in_words, suggest
-from tools.search.study import here, index_of, next_index, open_study, storage
+from tools.search.study import OWN, SAYS, here, identity, next_index, open_study, storage
 
 RENEWED = 10
 """Trials after which a process ends and another one starts: Keras keeps some of each in memory."""
@@ -32,18 +35,13 @@ class Task(NamedTuple):
     params: dict[str, Any]
     space: dict[str, list[Any] | Range]
     study: str
-    storage: str | None
-    journal: Path
+    storage: str
     images: Path
-    """The folder of folders, by number, that `tools.search.folds` has written."""
+    """The folder that `tools.search.folds` has written."""
     trials: int
     prune: bool
-
-    def write_folds(self) -> None:
-        """Write the folder of images of each time that is trained: 0, or 1 and more if again."""
-        search = SearchParams.model_validate(self.params["search"])
-        for again in [0] if self.trials else range(1, search.confirm.times + 1):
-            write(self.images / str(again), assign(search.folds, search.seed + again))
+    again: int = 0
+    """0: the search; or else how often its best have been trained, which gives folds and seed."""
 
 
 def left(study: Study, trials: int) -> int:
@@ -57,20 +55,44 @@ class SurplusError(InputError):
     """Two workers have begun the last trial at the same moment."""
 
 
-def work(task: Task) -> None:
-    """Train trials of the study, some, or until all are there."""
+def work(task: Task, gpu: str | None) -> None:
+    """Train trials of the study, some, or until all are there; on one GPU, where there are any."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if gpu is not None:
+        os.environ |= {"CUDA_VISIBLE_DEVICES": gpu, "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     worker = _Worker(task)
     try:
         for _ in range(RENEWED):
             if not worker.has_more():
                 return
-            worker.study.optimize(
-                worker.value, n_trials=1, catch=(InputError,), callbacks=[worker.say]
-            )
+            try:
+                worker.study.optimize(
+                    worker.value, n_trials=1, catch=(InputError,), callbacks=[worker.say]
+                )
+            except (UpdateFinishedTrialError, ValueError):  # Optuna's, of a trial that has ended
+                print(f"{worker.name}: another machine took it for dead and trains it", flush=True)
     except KeyboardInterrupt:
         os._exit(1)  # the parent says it
+
+
+@contextmanager
+def _saying_that_it_lives(trial: Trial) -> Iterator[None]:
+    """Let other machines know, while a trial is trained, that its worker lives."""
+    ended = threading.Event()
+
+    def say() -> None:
+        with suppress(UpdateFinishedTrialError):
+            while not ended.wait(SAYS):
+                trial.set_user_attr("seen", time.time())
+
+    thread = threading.Thread(target=say, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _end_with_parent() -> None:
@@ -88,10 +110,12 @@ class _Worker:
 
         self.task = task
         self.search = SearchParams.model_validate(task.params["search"])
-        kept = storage(task.storage, task.journal)
+        kept = storage(task.storage)
         self.study = open_study(task.study, kept, self.search, task.prune)
         self.backbones = Backbones()
-        self.folds: dict[int, Folds] = {}
+        self.folds = load(task.images, self.search.folds is not None)
+        self.failures = (tf.errors.OpError, ValueError, MemoryError)
+        self.name = ""
         config = config_of(task.params, task.variant, {})
         configure(config.threads, config.instruction_set)
         tf.get_logger().setLevel("ERROR")  # that each trial has functions of its own
@@ -111,31 +135,33 @@ class _Worker:
             trial.set_user_attr(name, value)
         trials = self.study.get_trials(deepcopy=False)
         confirms = "of" in trial.user_attrs
-        number = trial.user_attrs["of"] if confirms else index_of(trials[trial.number], trials)
+        number = identity(trials[trial.number], trials)
         if number >= self.task.trials and not confirms:
             trial.set_user_attr("surplus", True)
             raise SurplusError
-        again = trial.user_attrs.get("time", 0)
+        again = self.task.again
         self.name = f"trial {number}" + f", again {again}" * bool(again)
         changes = suggest(trial, self.task.space)
         try:
             # The first one is the variant itself, with all digits.
             config = config_of(self.task.params, self.task.variant, changes if number else {})
-            return self._train(trial, config, again)
+            with _saying_that_it_lives(trial):
+                return self._train(trial, config, is_own=number == OWN)
         except InputError as error:
             trial.set_user_attr("why", str(error))
             raise
+        except self.failures as error:
+            why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            trial.set_user_attr("why", why)
+            raise InputError(why) from None
 
-    def _train(self, trial: Trial, config: ModelConfig | FrozenConfig, again: int) -> float:
-        """Train the folds number `again`; report what each epoch gives, until all have ended."""
+    def _train(self, trial: Trial, config: ModelConfig | FrozenConfig, is_own: bool) -> float:
+        """Train the folds; report what each epoch gives, until all have ended."""
         from tools.search.train import by_epoch
 
-        if again not in self.folds:
-            folder = self.task.images / str(again)
-            self.folds = {again: load(folder, self.search.folds is not None)}
-        folds, metric = self.folds[again], self.search.metric
+        folds, metric, again = self.folds, self.search.metric, self.task.again
         if isinstance(config, FrozenConfig):
-            epochs = iter([self.backbones.fit(config, folds, again)])
+            epochs = iter([self.backbones.fit(config, folds)])
         else:
             config = config.model_copy(update={"seed": (config.seed + again) % 2**32})
             epochs = by_epoch(config, folds)
@@ -147,13 +173,12 @@ class _Worker:
                 raise InputError(f"{metric} on validation is not finite in epoch {number + 1}")
             trial.report(value, number)
             trial.set_user_attr("folds", values)
-            trial.set_user_attr("seen", time.time())
             if isinstance(config, ModelConfig):
                 if time.monotonic() - said > WORD:
                     said = time.monotonic()
                     place = f"epoch {number + 1} of {config.epochs}"
                     print(f"{self.name}: {place}, {metric} {value:.3f}", flush=True)
-                if number + 1 < config.epochs and trial.should_prune():
+                if not is_own and number + 1 < config.epochs and trial.should_prune():
                     raise optuna.TrialPruned
         return value
 

@@ -10,7 +10,7 @@ from optuna.trial import TrialState, create_trial
 from stages.common.command import InputError
 from stages.configure.search import SearchParams
 from tests.helpers import default_block
-from tools.search.confirm import Interval, best, confirmed, corrected_interval, enqueue
+from tools.search.confirm import Interval, best, confirmed, corrected_interval, enqueue, require_own
 
 SEARCH = default_block("search", SearchParams, confirm={"best": 2, "times": 1})
 
@@ -54,17 +54,17 @@ def test_the_best_are_trained_again_and_that_decides(
         study.add_trial(create_trial(value=value))
     study.add_trial(create_trial(state=TrialState.PRUNED, value=values[1]))
     assert [trial.number for trial in best(study, 2)] == [1, 3]
-    confirmations = optuna.create_study(direction=direction)
+    confirmation = optuna.create_study(direction=direction)
     for _ in range(2):
-        enqueue(confirmations, study, SEARCH)
-    waiting = [trial.user_attrs["of"] for trial in confirmations.trials]
+        enqueue(confirmation, study, SEARCH)
+    waiting = [trial.user_attrs["of"] for trial in confirmation.trials]
     assert waiting == [0, 1, 3], "once each"
     for of in waiting:
-        trial = confirmations.ask()
+        trial = confirmation.ask()
         value = (again | {0: 0.5})[of]
         trial.set_user_attr("folds", [value, value])
-        confirmations.tell(trial, value)
-    rows = confirmed(confirmations, study, SEARCH, ratio=0.5)
+        confirmation.tell(trial, value)
+    rows = confirmed([confirmation], study, SEARCH, ratio=0.5)
     assert [(row.number, row.mean) for row in rows] == expected
     assert rows[0].beyond is None
     assert rows[1].beyond
@@ -72,9 +72,26 @@ def test_the_best_are_trained_again_and_that_decides(
     assert rows[1].found == values[3]
 
 
+def test_what_fails_when_it_is_trained_again_stands_last_with_its_reason() -> None:
+    study, confirmation = optuna.create_study(), optuna.create_study()
+    for value in (0.5, 0.1, 0.2):
+        study.add_trial(create_trial(value=value))
+    enqueue(confirmation, study, SEARCH)
+    for folds in ([0.5], [], [0.3]):
+        trial = confirmation.ask()
+        trial.set_user_attr(*(("folds", folds) if folds else ("why", "the loss is not finite")))
+        state = TrialState.COMPLETE if folds else TrialState.FAIL
+        confirmation.tell(trial, folds[0] if folds else None, state)
+    rows = confirmed([confirmation], study, SEARCH, ratio=0.5)
+    assert [(row.number, row.why) for row in rows] == [
+        (0, ""), (2, ""), (1, "the loss is not finite"),
+    ]  # fmt: skip
+
+
 def test_a_variant_that_cannot_be_trained_is_named() -> None:
     study = optuna.create_study()
+    require_own(study)
     why = {"why": "no pixels are left"}
     study.add_trial(create_trial(state=TrialState.FAIL, user_attrs=why))
     with pytest.raises(InputError, match="the variant itself, has failed: no pixels are left"):
-        enqueue(optuna.create_study(), study, SEARCH)
+        require_own(study)

@@ -1,11 +1,14 @@
 """study: what a search finds does not tell whether it was stopped on the way."""
 
 import math
+import os
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import optuna
+import psutil
 import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.study import Study
@@ -19,6 +22,7 @@ from tools.search.study import (
     here,
     index_of,
     next_index,
+    note_end,
     open_study,
     outcomes,
     repeat_unfinished,
@@ -83,7 +87,7 @@ def what_was_tried(study: Study) -> list[Any]:
 def test_a_killed_search_finds_what_one_finds_that_was_not(
     tmp_path: Path, search: SearchParams
 ) -> None:
-    whole = open_study("whole", storage(None, tmp_path / "whole"), search, prune=True)
+    whole = open_study("whole", storage(str(tmp_path / "whole")), search, prune=True)
     run(whole, {})
     states = [trial.state for trial in outcomes(whole)]
     assert len(states) == TRIALS
@@ -92,17 +96,17 @@ def test_a_killed_search_finds_what_one_finds_that_was_not(
     # The number of the trial, and the epoch: 6 repeats 5, and is killed itself.
     kills = {0: 3, 5: 0, 6: 9, 17: 4, 27: 1}
     for _ in kills:
-        killed = open_study("killed", storage(None, tmp_path / "killed"), search, prune=True)
+        killed = open_study("killed", storage(str(tmp_path / "killed")), search, prune=True)
         with pytest.raises(KeyboardInterrupt):
             run(killed, kills)
-    killed = open_study("killed", storage(None, tmp_path / "killed"), search, prune=True)
+    killed = open_study("killed", storage(str(tmp_path / "killed")), search, prune=True)
     run(killed, kills)
     assert len(killed.trials) == TRIALS + len(kills)
     assert what_was_tried(killed) == what_was_tried(whole)
 
 
 def test_only_what_nobody_works_on_is_done_again(tmp_path: Path, search: SearchParams) -> None:
-    study = open_study("some", storage(None, tmp_path / "some"), search, prune=False)
+    study = open_study("some", storage(str(tmp_path / "some")), search, prune=False)
     now = here()
     gone = now | {"worker": [socket.gethostname(), now["worker"][1], 0.0]}
     elsewhere = now | {"worker": ["another", 1, 0.0]}
@@ -120,7 +124,7 @@ def test_only_what_nobody_works_on_is_done_again(tmp_path: Path, search: SearchP
 
 
 def test_what_learns_late_is_compared_with_its_like(tmp_path: Path, search: SearchParams) -> None:
-    study = open_study("late", storage(None, tmp_path / "late"), search, prune=True)
+    study = open_study("late", storage(str(tmp_path / "late")), search, prune=True)
     recipes = CategoricalDistribution(["null", '"vgg"'])
 
     def add(recipe: str, *values: float) -> None:
@@ -155,14 +159,56 @@ def test_a_lock_that_a_killed_process_held_is_no_obstacle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, search: SearchParams
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    file = Path("search/base/trials.journal")
-    open_study("one", storage(None, file), search, prune=True).enqueue_trial({"x": 0.5}, here())
-    file.with_name("trials.journal.lock").touch()
-    again = open_study("one", storage(None, file), search, prune=True)
+    file = "search/base/trials.journal"
+    open_study("one", storage(file), search, prune=True).enqueue_trial({"x": 0.5}, here())
+    Path(f"{file}.lock").touch()
+    again = open_study("one", storage(file), search, prune=True)
     again.enqueue_trial({"x": 0.7}, here())
     assert len(again.trials) == 2
 
 
-def test_a_storage_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nosuch://x: cannot be opened as Optuna's storage: "):
-        storage("nosuch://x", tmp_path / "file")
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("nosuch://x", "nosuch://x: cannot be used as Optuna's storage: "),
+        ("sqlite:////no/such/folder/x.db", "sqlite:////no/such/folder/x.db: cannot be used as"),
+        ("nosuch://me:secret@host/x", r"nosuch://me:\*\*\*@host/x: cannot be used as"),
+    ],
+)
+def test_a_storage_that_cannot_be_used_is_named(
+    monkeypatch: pytest.MonkeyPatch, place: str, said: str
+) -> None:
+    monkeypatch.setattr("tools.search.study.TRIES", 1)
+    with pytest.raises(InputError, match=said) as error:
+        storage(place)
+    assert "secret" not in str(error.value)
+
+
+def test_a_trial_whose_process_ends_twice_has_failed(tmp_path: Path, search: SearchParams) -> None:
+    study = open_study("ends", storage(str(tmp_path / "ends")), search, prune=False)
+    pid = here()["worker"][1]
+    for number, whys in enumerate([[], ["its process ended twice, perhaps for want of memory"]]):
+        study.enqueue_trial({"x": 0.5}, here()) if not number else repeat_unfinished(study)
+        study.ask()
+        assert not note_end(study, pid + 1), "another process"
+        assert note_end(study, pid)
+        assert not note_end(study, pid), "it trains nothing any more"
+        assert [t.user_attrs["why"] for t in outcomes(study) if "why" in t.user_attrs] == whys
+    assert repeat_unfinished(study) == 0
+    assert len(outcomes(study)) == 1
+
+
+def test_a_process_that_has_ended_and_was_not_waited_for_is_dead(
+    tmp_path: Path, search: SearchParams
+) -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    started = psutil.Process(process.pid).create_time()
+    study = open_study("some", storage(str(tmp_path / "some")), search, prune=False)
+    worker = [socket.gethostname(), process.pid, started]
+    study.enqueue_trial({"x": 0.5}, here() | {"worker": worker})
+    study.ask()
+    assert repeat_unfinished(study) == 0
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert repeat_unfinished(study) == 1
+    process.wait()

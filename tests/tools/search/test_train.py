@@ -73,7 +73,7 @@ def test_features_are_computed_once_for_all_penalties(
 
     monkeypatch.setattr(FrozenModel, "features", noted)
     backbones = Backbones()
-    found = {l2: backbones.fit(frozen_config(backbone, head_l2=l2), folds, 0) for l2 in (0.5, 50.0)}
+    found = {l2: backbones.fit(frozen_config(backbone, head_l2=l2), folds) for l2 in (0.5, 50.0)}
     assert len(looked_at) == 1
     assert found[0.5] != found[50.0]
     for l2, epoch in found.items():
@@ -83,5 +83,5 @@ def test_features_are_computed_once_for_all_penalties(
             model.fit(*folds.of(fold), tmp_path / "curves.csv", kept)
             expected = curves(tmp_path / "curves.csv").to_numpy().tolist()
             assert expected == [[epoch.accuracy[number], epoch.loss[number]]]
-    backbones.fit(frozen_config(backbone), folds, 1)
-    assert len(looked_at) == 1 + 4 + 1, "other folds"
+    backbones.fit(frozen_config(backbone, batch_size=3), folds)
+    assert len(looked_at) == 1 + 4 + 1, "other features"
