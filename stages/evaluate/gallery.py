@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib import colormaps
 from PIL import Image
 
+from stages.common.manifest import observations
 from stages.evaluate.conformal import UNSURE
 
 EXAMPLES = 4
@@ -28,16 +29,18 @@ def choose(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Of each kind these are the ones whose answer the network was surest of: the right ones are its
     surest, the wrong ones its worst; where it was unsure, they lean most to the wrong label. The
-    index says which row of `predictions` each one was.
+    index says which row of `predictions` each one was. Of images of one cluster, which look alike,
+    a kind has the first.
 
     Args:
-        predictions: label (REAL or FAKE), answer, and `logit`, the log-odds of FAKE.
+        predictions: path, cluster, label (REAL or FAKE), answer, and `logit`, the log-odds of FAKE.
     """
     chosen = []
     for kind, (label, answer) in KINDS.items():
         rows = predictions[(predictions["label"] == label) & (predictions["answer"] == answer)]
         is_like_real = answer == "REAL" or (answer == UNSURE and label == "FAKE")
         rows = rows.sort_values("logit", ascending=is_like_real, kind="stable")
+        rows = rows[~observations(rows).duplicated()]
         chosen.append(rows.head(EXAMPLES).assign(kind=kind))
     table = pd.concat(chosen)
     return table[["kind", *predictions.columns]]

@@ -11,7 +11,7 @@ from stages.evaluate.gallery import choose, overlay, read_gallery, write_gallery
 
 def predictions(*rows: tuple[str, str, float]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["label", "answer", "logit"])
-    return table.assign(path=[f"{number}.png" for number in range(len(rows))])
+    return table.assign(path=[f"{number}.png" for number in range(len(rows))], cluster="")
 
 
 def test_each_kind_shows_its_surest_first_and_four_at_most() -> None:
@@ -20,11 +20,17 @@ def test_each_kind_shows_its_surest_first_and_four_at_most() -> None:
     fake = [("FAKE", "FAKE", logit) for logit in (1.0, 5.0, 2.0, 4.0, 3.0)]
     wrong = [("FAKE", "REAL", -0.1), ("REAL", "FAKE", 2.0), ("FAKE", "REAL", -0.2)]
     found = choose(predictions(*real, *fake, *wrong))
-    assert list(found.columns) == ["kind", "label", "answer", "logit", "path"]
+    assert list(found.columns) == ["kind", "label", "answer", "logit", "path", "cluster"]
     kinds = ["true REAL"] * 4 + ["true FAKE"] * 4 + ["false REAL"] * 2 + ["false FAKE"]
     assert list(found["kind"]) == kinds
     assert list(found.index) == [1, 3, 4, 2, 7, 9, 10, 8, 13, 11, 12]
     assert list(found["path"]) == [f"{row}.png" for row in found.index]
+
+
+def test_of_images_that_look_alike_a_kind_shows_the_surest_alone() -> None:
+    table = predictions(*[("FAKE", "FAKE", logit) for logit in (1.0, 4.0, 3.0, 2.0)])
+    found = choose(table.assign(cluster=["", "scene", "scene", "other"]))
+    assert list(found.index) == [1, 3, 0]
 
 
 def test_answers_decide_and_not_the_sign_of_the_log_odds() -> None:
@@ -83,7 +89,8 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     found = read_gallery(tmp_path / "gallery")
     files = ["00-heat.png", "00-image.png", "01-heat.png", "01-image.png", "examples.csv"]
     assert sorted(file.name for file in (tmp_path / "gallery").iterdir()) == files
-    assert list(found.columns) == ["kind", "label", "answer", "logit", "path", "image", "heat"]
+    files_of = ["image", "heat"]
+    assert list(found.columns) == [*examples.columns, *files_of]
     same = ["kind", "label", "answer", "path"]
     assert found[same].to_numpy().tolist() == examples[same].to_numpy().tolist()
     np.testing.assert_array_equal(
