@@ -22,13 +22,35 @@ VEGA_LITE = "6.4"
 
 # DVC calls vegaEmbed(place, spec). SVG is sharp at any size, and its text can be searched. Of each
 # chart's menu, saving stays: the rest is for authors, and one entry needs a network. Vega-Lite 6
-# draws what is written for 5, but warns unless it is told so.
+# draws what is written for 5, but warns unless it is told so. A chart is drawn out of sight first:
+# so much as it is then wider or narrower than the page, its panels have to give or get.
 SNIPPET = """
-window.vegaEmbed = (place, spec) => vegaEmbed(
-  place,
-  {...spec, $schema: spec.$schema?.replace("/vega-lite/v5", "/vega-lite/v6")},
-  {renderer: "svg", actions: {export: true, source: false, compiled: false, editor: false}}
-);
+window.vegaEmbed = async (place, spec) => {
+  const draw = where => vegaEmbed(
+    where,
+    structuredClone(spec),
+    {renderer: "svg", actions: {export: true, source: false, compiled: false, editor: false}}
+  );
+  spec.$schema = spec.$schema?.replace("/vega-lite/v5", "/vega-lite/v6");
+  const panel = spec.spec ?? spec;
+  const room = Math.min(document.body.clientWidth, 1200);
+  if (spec.columns) spec.columns = Math.max(1, Math.floor(room / (panel.width + 70)));
+  if (panel.width) {
+    const trial = document.createElement("div");
+    const {view} = await draw(trial);
+    const left = room - trial.querySelector("svg").viewBox.baseVal.width;
+    view.finalize();
+    const fit = (width, least, number) =>
+      Math.max(least, Math.min(width + Math.floor(left / number), 1.6 * width));
+    if (panel.width.step) {
+      const variants = new Set(spec.data.values.map(row => row.variant)).size;
+      panel.width.step = fit(panel.width.step, 28, variants);
+    } else {
+      panel.width = fit(panel.width, 100, spec.columns ?? 1);
+    }
+  }
+  return draw(place);
+};
 """
 
 # DVC replaces {plot_divs} and {refresh_tag}. Its {scripts}, those from the Internet, have no place.
