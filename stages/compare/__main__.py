@@ -18,9 +18,16 @@ from stages.common.files import naming, replacing
 from stages.common.params import read_block, read_value, read_yaml
 from stages.compare import curves, figures
 from stages.compare.comparison import compare_models, compare_runs, models_of
-from stages.compare.results import clusters_of, is_right, read_metrics, read_sets, read_tables
+from stages.compare.results import (
+    clusters_of,
+    is_right,
+    read_metrics,
+    read_sets,
+    read_tables,
+    same_networks,
+)
 from stages.compare.schema import CompareParams
-from stages.compare.summary import describe_models, to_json, to_markdown
+from stages.compare.summary import by_validation, describe_models, to_json, to_markdown
 from stages.evaluate.gallery import read_gallery
 from stages.pages.slice_table import marks, names
 
@@ -29,8 +36,15 @@ NUMBERS = Path("reports/comparison.json")
 FIGURES = Path("reports/figures")
 GALLERY = Path("plots/gallery")
 TABLES = Path("plots/all")
-SHARES = ["accuracy", "precision", "recall", "f1", "roc_auc", "average_precision"]
-"""The metrics of the bar chart: from 0 to 1, the more the better."""
+SHARES = {
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+}
+"""The metrics that are drawn, and what they are called: from 0 to 1, the more the better."""
 
 
 def main() -> None:
@@ -46,12 +60,19 @@ def main() -> None:
     correct = is_right(predictions)
     clusters = clusters_of(predictions, correct.index)
     of_models = compare_models(correct, clusters, models)
-    runs = compare_runs(correct, clusters, models, of_models)
+    same = same_networks(predictions)
+    runs = compare_runs(correct, clusters, models, of_models, same)
     changes = describe_models(configs, baseline)
     slices = read_tables(variants, Path("plots/slices"))
     numbers = to_json(clusters, changes, metrics, robustness, sets, slices, runs, of_models)
-    markdown = to_markdown(json.loads(numbers))
+    report = json.loads(numbers)
+    markdown = to_markdown(report)
 
+    # Every table below has the variants in the order of those in the report.
+    variants = list(by_validation(report["variants"]))
+    predictions = read_tables(variants, Path("data/predictions"))
+    slices = read_tables(variants, Path("plots/slices"))
+    metrics = metrics.loc[variants]
     tables = {
         "training": curves.training(read_tables(variants, Path("plots/training"))),
         "roc": curves.roc(predictions),
@@ -60,7 +81,10 @@ def main() -> None:
         "confusion": curves.confusion(predictions),
         "robustness": curves.robustness(read_tables(variants, Path("plots/robustness"))),
         "slices": slices.assign(name=names(slices) + marks(slices)),
-        "metrics": metrics[SHARES].reset_index().melt("variant", var_name="metric"),
+        "metrics": metrics[list(SHARES)]
+        .rename(columns=SHARES)
+        .reset_index()
+        .melt("variant", var_name="metric"),
         "accuracy": metrics[["accuracy", "accuracy_low", "accuracy_high"]]
         .assign(model=pd.Series(models))
         .reset_index(),
@@ -73,8 +97,10 @@ def main() -> None:
         folder = stack.enter_context(replacing(FIGURES))
         with naming(FIGURES):
             (folder / "gallery").mkdir(parents=True)
-            for name, figure in figures.draw(tables).items():
-                figure.savefig(folder / f"{name}.png")
+            for name, panels in figures.draw(tables).items():
+                for number, panel in enumerate(panels, start=1):
+                    file_name = f"{name}-{number:02}.svg"
+                    (folder / file_name).write_bytes(figures.to_svg(panel, file_name))
             for variant in variants:
                 gallery = read_gallery(GALLERY / variant)
                 figures.gallery(variant, gallery).savefig(folder / "gallery" / f"{variant}.png")

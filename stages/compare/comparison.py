@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.compare.verdicts import BASELINE, BETTER, NO_EVIDENCE, OTHER_SEED, WORSE
+from stages.compare.verdicts import BASELINE, BETTER, NO_EVIDENCE, OTHER_SEED, SAME, WORSE
 from stages.evaluate.statistics import SIGNIFICANCE, holm, mean_interval, seed_test, sign_flip_test
 
 
@@ -95,17 +95,20 @@ def compare_runs(
     clusters: np.ndarray,
     models: Mapping[str, str],
     of_models: pd.DataFrame,
+    same: Mapping[str, str],
 ) -> pd.DataFrame:
     """Return one row a variant, one training run: its accuracy against the baseline's.
 
+    `same_network_as` names the earlier variant that is the same network, if there is one.
     `difference` has a paired interval; `p_value` is of the exact sign-flip test, `p_adjusted`
-    after Holm's correction over the variants of other models than the baseline's.
+    after Holm's correction over the variants of other models and networks than the baseline's.
     The verdict is `better` or `worse` where that is below 0.05, unless several seeds of either
     model say that the difference may be one of seeds.
 
     Args:
         correct, clusters, models: as for `compare_models`.
         of_models: what that returned.
+        same: what `same_networks` returns.
     """
     baseline = str(correct.columns[0])
     rows = []
@@ -113,11 +116,12 @@ def compare_runs(
         difference = mean_interval(
             (correct[variant] * 1.0 - correct[baseline]).to_numpy(), clusters
         )
-        other = models[variant] != models[baseline]
+        other = models[variant] != models[baseline] and same.get(variant) != baseline
         rows.append(
             {
                 "variant": variant,
                 "model": models[variant],
+                "same_network_as": same.get(variant),
                 "accuracy": float(correct[variant].mean()),
                 "difference": difference.mean,
                 "difference_low": difference.low,
@@ -136,6 +140,8 @@ def compare_runs(
         by_seeds = of_models.loc[row["model"], "verdict"]
         if row["model"] == models[baseline]:
             verdicts.append(BASELINE if variant == baseline else OTHER_SEED)
+        elif same.get(variant) == baseline:
+            verdicts.append(SAME)
         else:
             verdicts.append(by_images if by_seeds in (None, by_images) else NO_EVIDENCE)
     return table.assign(verdict=verdicts)

@@ -81,6 +81,18 @@ def is_right(predictions: pd.DataFrame) -> pd.DataFrame:
     return table[predictions["variant"].unique()].astype(bool)
 
 
+def same_networks(predictions: pd.DataFrame) -> dict[str, str]:
+    """Return the variants whose log-odds are those of an earlier one to the last digit, and it."""
+    wide = predictions.pivot(index="path", columns="variant", values="logit")
+    first: dict[tuple[float, ...], str] = {}
+    found = {}
+    for variant in predictions["variant"].unique():
+        earlier = first.setdefault(tuple(wide[variant]), variant)
+        if earlier != variant:
+            found[variant] = earlier
+    return found
+
+
 def clusters_of(predictions: pd.DataFrame, images: pd.Index) -> np.ndarray:
     """Return the name of the cluster (str, [N]) of each of the `images`, test images by path."""
     rows = predictions.drop_duplicates("path")

@@ -81,12 +81,19 @@ def _comparable(
     return _flatten(ours), _flatten(theirs)
 
 
-def _in_short(entries: list[Any]) -> str:
-    """Return the entries, or of mappings the first value of each: the filters of each layer."""
-    return "-".join(
-        str(next(iter(entry.values())) if isinstance(entry, Mapping) else entry)
-        for entry in entries
-    )
+def _in_short(entries: list[Any]) -> str | dict[str, str]:
+    """Return the entries as one text, or of mappings a text a key: the filters of all layers.
+
+    What is the same in each mapping stands there once.
+    """
+    if entries and all(isinstance(entry, Mapping) for entry in entries):
+        keys = dict.fromkeys(key for entry in entries for key in entry)
+        texts = {key: [in_plain_words(entry.get(key)) for entry in entries] for key in keys}
+        return {
+            key: "-".join(found if len(set(found)) > 1 else found[:1])
+            for key, found in texts.items()
+        }
+    return "-".join(map(in_plain_words, entries))
 
 
 def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
@@ -104,7 +111,14 @@ def _flatten(config: Any, prefix: str = "") -> dict[str, Any]:
 
 def changes_in_words(changes: Mapping[str, Any]) -> str:
     """Return the changes of one variant as `key value, key value`."""
-    return ", ".join(f"{key} {in_yaml(value)}" for key, value in changes.items()) or "nothing"
+    return (
+        ", ".join(f"{key} {in_plain_words(value)}" for key, value in changes.items()) or "nothing"
+    )
+
+
+def in_plain_words(value: Any) -> str:
+    """Return a value of a parameter as a person reads it."""
+    return "none" if value is None else in_yaml(value)
 
 
 def in_yaml(value: Any) -> str:
@@ -179,12 +193,13 @@ def to_markdown(report: Mapping[str, Any]) -> str:
                 ),
                 runs_table(report),
                 choice_note(report),
+                "## In detail",
+                details_table(report),
                 runs_note(report),
                 *(["## On other data sets", sets, SETS_NOTE] if sets else []),
                 "## By slice",
                 slices_table(report),
                 slices_note(report),
-                "![Accuracy by slice](figures/slices.png)",
             ]
         )
         + "\n"
@@ -194,9 +209,13 @@ def to_markdown(report: Mapping[str, Any]) -> str:
 def best_in_words(report: Mapping[str, Any]) -> str:
     """Return which variant of `report` to choose by validation, and what it is worth: Markdown."""
     name, best = next(iter(by_validation(report["variants"]).items()))
-    validation = f"{best['metrics']['validation_accuracy']:.3f}"
     found = headline(best["metrics"], pd.DataFrame(best["slices"]), best.get("sets", {}))
-    text = f"Best on validation: **{name}**, with an accuracy of {validation} there. {found}"
+    of_all = f"the best of {len(report['variants'])} on validation, "
+    text = (
+        f"Take **{name}**: {of_all * (len(report['variants']) > 1)}measured on "
+        f"{report['test_observations']:,} independent observations "
+        f"({report['test_images']:,} images). {found}"
+    )
     if not has_held_out(report):
         return text
     held_out = {v: row["metrics"]["held_out_accuracy"] for v, row in report["variants"].items()}
@@ -205,6 +224,15 @@ def best_in_words(report: Mapping[str, Any]) -> str:
         return text
     other = _with_interval(report["variants"][highest]["metrics"], "held_out_accuracy")
     return f"{text} Highest on these: **{highest}**, {other}."
+
+
+def same_in_words(report: Mapping[str, Any]) -> str:
+    """Return which variants of `report` are one network, so that one curve hides another's."""
+    return " ".join(
+        f"{name} is the same network as {first}, and its curves lie under those of {first}."
+        for name, row in report["variants"].items()
+        if (first := row["comparison"]["same_network_as"])
+    )
 
 
 def verdicts_in_words(report: Mapping[str, Any]) -> str:
@@ -277,14 +305,39 @@ def has_seeds(report: Mapping[str, Any]) -> bool:
 
 
 def runs_table(report: Mapping[str, Any]) -> str:
-    """Return a Markdown table with a row for each variant of `report`."""
+    """Return a Markdown table with a row for each variant of `report`: what matters most."""
     baseline = next(iter(report["variants"]))
+    held_out = has_held_out(report)
+    measured = ["accuracy", *["held_out_accuracy"] * held_out]
+    rows = [
+        [
+            variant,
+            *(_with_interval(row["metrics"], name) for name in measured),
+            row["comparison"]["verdict"],
+            _first(row["differs_in"]),
+        ]
+        for variant, row in by_validation(report["variants"]).items()
+    ]
+    header = ["variant", "accuracy", *["held out"] * held_out, "verdict"]
+    return table([*header, f"differs from {baseline} in"], rows)
+
+
+FIRST = 3
+"""Parameters that `runs_table` names of a variant, at most."""
+
+
+def _first(changes: Mapping[str, Any]) -> str:
+    """Return the first of `changes` in words, and how many more there are."""
+    text = changes_in_words(dict(list(changes.items())[:FIRST]))
+    more = len(changes) - FIRST
+    return f"{text} and {more} more" if more > 0 else text
+
+
+def details_table(report: Mapping[str, Any]) -> str:
+    """Return a Markdown table with a row for each variant of `report`: what else is known."""
     header = [
         "variant",
         "validation",
-        "accuracy",
-        *["held out"] * has_held_out(report),
-        "verdict",
         "difference",
         "p",
         "at its threshold",
@@ -293,15 +346,11 @@ def runs_table(report: Mapping[str, Any]) -> str:
         "ROC AUC",
         "ECE",
         "perturbed",
-        f"differs from {baseline} in",
     ]
-    measured = ["accuracy", *["held_out_accuracy"] * has_held_out(report)]
     rows = [
         [
             variant,
             f"{row['metrics']['validation_accuracy']:.3f}",
-            *(_with_interval(row["metrics"], name) for name in measured),
-            row["comparison"]["verdict"],
             _with_interval(row["comparison"], "difference", "+"),
             p_in_words(row["comparison"]["p_adjusted"]),
             f"{row['metrics']['accuracy_at_threshold']:.3f}",
@@ -310,7 +359,6 @@ def runs_table(report: Mapping[str, Any]) -> str:
             f"{row['metrics']['roc_auc']:.3f}",
             f"{row['metrics']['ece']:.3f} → {row['metrics']['ece_calibrated']:.3f}",
             f"{row['robustness']['accuracy_perturbed']:.3f}",
-            changes_in_words(row["differs_in"]),
         ]
         for variant, row in by_validation(report["variants"]).items()
     ]

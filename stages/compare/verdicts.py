@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence"
+BETTER, WORSE, NO_EVIDENCE, SAME = "better", "worse", "no evidence", "the same network"
 BASELINE, OTHER_SEED = "baseline", "other seed"
 
 
@@ -13,6 +13,7 @@ def in_words(runs: pd.DataFrame, of_models: pd.DataFrame) -> str:
         f"Better than {baseline}": BETTER,
         f"Worse than {baseline}": WORSE,
         f"No evidence of a difference from {baseline}": NO_EVIDENCE,
+        f"The same network as {baseline}, number for number": SAME,
     }
     parts = [
         f"{start}: {', '.join(map(str, runs.index[runs['verdict'] == word]))}."

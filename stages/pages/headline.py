@@ -1,4 +1,4 @@
-"""What a network is worth in two sentences: on images like those it learned from, and on others."""
+"""What a network is worth in a few sentences: on images like those it learned from, and others."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,23 +24,22 @@ def headline(
         sets: what was measured on each external data set, by name.
     """
     sentences = [
-        "On its own test images, which are of the kinds that it learned from, its accuracy is "
-        f"**{metrics['accuracy']:.3f}** (95% interval {metrics['accuracy_low']:.3f} to "
-        f"{metrics['accuracy_high']:.3f})."
+        f"It is right about **{_percent(metrics, 'accuracy')} of test images** of the kinds that "
+        "it learned from."
     ]
     if "held_out_accuracy" in metrics:
         names = list(map(code, slices.loc[slices["split"] == HELD_OUT, "slice"].unique()))
         which = _listed(names) if len(names) <= NAMED else f"{len(names)} slices"
         sentences.append(
-            f"On {metrics['held_out_images']:,} images of what it has never seen, {which}, it is "
-            f"**{metrics['held_out_accuracy']:.3f}** ({metrics['held_out_accuracy_low']:.3f} to "
-            f"{metrics['held_out_accuracy_high']:.3f}): expect no more of other subjects and "
-            "generators."
+            f"Of {metrics['held_out_images']:,} images of what it has never seen, {which}, it gets "
+            f"**{_percent(metrics, 'held_out_accuracy')}** right, over "
+            f"{metrics['held_out_observations']:,} independent observations: expect no more of "
+            "other subjects and generators."
         )
     elif not sets:
         sentences.append(
-            "Nothing here says how it does on subjects and generators that it has not seen: name "
-            "some of yours in `source.hold_out`, and it will."
+            "It was tried on no subjects or generators that it has not seen: **do not expect as "
+            "much there**. Name some of yours in `source.hold_out`, and this will say how it does."
         )
     if sets:
         found = [f"{code(name)} {with_interval(row, 'accuracy')}" for name, row in sets.items()]
@@ -62,6 +61,12 @@ def held_out_table(slices: pd.DataFrame) -> str:
         for name, row in zip(names_of, held_out.to_dict("records"), strict=True)
     ]
     return table(["held out", "label", "accuracy", "images", "observations"], rows)
+
+
+def _percent(metrics: Mapping[str, Any], name: str) -> str:
+    """Return the share `name` of `metrics` with the ends of its interval."""
+    share, low, high = (metrics[name + end] for end in ("", "_low", "_high"))
+    return f"{share:.1%} ({low:.1%} to {high:.1%})"
 
 
 def _listed(texts: list[str]) -> str:

@@ -59,9 +59,9 @@ def slice_table(slices: Mapping[str, pd.DataFrame]) -> str:
     accuracies = [found.loc[shown.index].to_dict("records") for found in slices.values()]
     rows = [
         [
-            *(row[column] for column in ("label", "cell", "images", "observations")),
+            *(row[column] for column in ("cell", "label", "images", "observations")),
             *(with_interval(found, "accuracy") for found in of_all),
         ]
         for row, *of_all in zip(shown.to_dict("records"), *accuracies, strict=True)
     ]
-    return table(["label", "slice", "images", "observations", *slices], rows)
+    return table(["slice", "label", "images", "observations", *slices], rows)

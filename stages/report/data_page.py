@@ -125,7 +125,7 @@ def data_page(source: str, audit: dict[str, Any], shown: Shown, left: dict[str, 
                 "## What the images look like",
                 "Images in use, evenly spaced by path.",
                 *(
-                    f"{split}, {label}:\n\n![{split}, {label}](data/{split}-{label}.png)"
+                    f"{split}, {label}:\\\n![{split}, {label}](data/{split}-{label}.png)"
                     for split, labels in audit["used"].items()
                     for label, number in labels.items()
                     if number

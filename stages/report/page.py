@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,16 @@ from stages.compare.summary import (
     SETS_NOTE,
     best_held_out,
     best_in_words,
+    by_validation,
     choice_note,
+    details_table,
+    has_held_out,
     has_seeds,
-    in_yaml,
+    in_plain_words,
     models_table,
     runs_note,
     runs_table,
+    same_in_words,
     sets_table,
     slices_note,
     slices_table,
@@ -43,7 +48,7 @@ def data_uri(png: bytes) -> str:
 
 
 def to_html(markdown: str, pictures: Mapping[str, bytes] | None = None, level: int = 0) -> str:
-    """Return `markdown` as HTML, with its pictures inside.
+    """Return `markdown` as HTML, with its pictures inside; a table too wide scrolls by itself.
 
     Args:
         pictures: PNG files, by the address that the text has for them.
@@ -58,7 +63,20 @@ def to_html(markdown: str, pictures: Mapping[str, bytes] | None = None, level: i
             if child.type == "image":
                 child.attrs["src"] = data_uri((pictures or {})[str(child.attrs["src"])])
                 child.attrs["loading"] = "lazy"
-    return str(parser.renderer.render(tokens, parser.options, {}))
+    html = str(parser.renderer.render(tokens, parser.options, {}))
+    html = re.sub(r"\((\S+) to (\S+)\)", "(\\1\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}\\2)", html)
+    # The keyboard scrolls what has the focus.
+    html = html.replace("<table>", '<div class="scroll" tabindex="0"><table>')
+    return html.replace("</table>", "</table></div>")
+
+
+def inline(svg: str) -> str:
+    """Return a file of Matplotlib as an element of a page: its text without a heading of XML.
+
+    Names of groups go, which would stand in the page once a figure.
+    """
+    element = svg[svg.index("<svg ") :].replace("<svg ", '<svg aria-hidden="true" ', 1)
+    return re.sub(r' id="[a-z0-9A-Z]+(_\d+)+"', "", element)
 
 
 def differing_parameters(variants: Mapping[str, Any]) -> str:
@@ -71,7 +89,10 @@ def differing_parameters(variants: Mapping[str, Any]) -> str:
         return "All variants have the same parameters."
     others = [name for name, row in variants.items() if row["differs_in"]]
     rows = [
-        [code(key), *(in_yaml(variants[name]["differs_in"].get(key, "")) for name in others)]
+        [
+            code(key),
+            *(in_plain_words(variants[name]["differs_in"].get(key, "")) for name in others),
+        ]
         for key in keys
     ]
     return table(["parameter", *others], rows)
@@ -156,16 +177,22 @@ def page(
     Raises:
         OSError: a picture is missing.
     """
-    variants = report["variants"]
+    variants = by_validation(report["variants"])
+    drawn: dict[str, list[str]] = {}
+    for file in sorted(figures.glob("*.svg")):
+        drawn.setdefault(file.stem.partition("-")[0], []).append(inline(file.read_text("utf-8")))
     return render(
         TEMPLATE,
         words=verdicts_in_words(report),
         images=report["test_images"],
         best=to_html(best_in_words(report)),
         held_out=to_html(best_held_out(report)),
-        baseline=next(iter(variants)),
+        baseline=next(iter(report["variants"])),
         variants=list(variants),
         runs=to_html(runs_table(report)),
+        has_held_out=has_held_out(report),
+        details=to_html(details_table(report)),
+        same=same_in_words(report),
         choice_note=choice_note(report),
         runs_note=runs_note(report),
         models=to_html(models_table(report)) if has_seeds(report) else "",
@@ -177,7 +204,12 @@ def page(
         parameters=to_html(differing_parameters(variants)),
         metrics=to_html(all_metrics(variants)),
         perturbed=to_html(perturbed(robustness)),
-        figures={file.stem: data_uri(file.read_bytes()) for file in sorted(figures.glob("*.png"))},
-        galleries={variant: gallery(galleries / variant) for variant in variants},
+        figures=drawn,
+        galleries={
+            variant: gallery(galleries / variant)
+            for variant, row in variants.items()
+            if not row["comparison"]["same_network_as"]
+        },
+        kinds=KINDS,
         audit=to_html(data_page, data_pictures, level=1),
     )

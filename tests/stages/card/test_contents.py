@@ -49,7 +49,8 @@ ANSWERS |= {"accuracy_answered_low": 0.8, "accuracy_answered_high": 0.95}
 COVERAGE = {"coverage_real": 0.91, "coverage_real_low": 0.85, "coverage_real_high": 0.96}
 COVERAGE |= {"coverage_fake": 0.88, "coverage_fake_low": 0.8, "coverage_fake_high": 0.93}
 HELD_OUT = {"images": 1200, "accuracy": 0.6, "accuracy_low": 0.5, "accuracy_high": 0.7}
-HELD_OUT |= {"accuracy_fake": 0.6, "answered": 0.4, "accuracy_answered": 0.55, "unlike": 0.3}
+HELD_OUT |= {"observations": 30, "accuracy_fake": 0.6, "answered": 0.4, "unlike": 0.3}
+HELD_OUT |= {"accuracy_answered": 0.55}
 EXTERNAL = ANSWERS | {
     "images": 1200,
     "observations": 700,
@@ -208,15 +209,16 @@ def test_the_accuracy_never_stands_without_what_is_known_of_other_images(
         page = write()
         return page[: page.index("## Model details")]
 
-    own = "its accuracy is **0.750** (95% interval 0.675 to 0.812)."
-    assert f"{own} Nothing here says how it does on subjects and generators" in opening()
+    own = "**75.0% (67.5% to 81.2%) of test images** of the kinds that it learned from."
+    assert f"{own} It was tried on no subjects or generators that it has not seen" in opening()
     assert "`source.hold_out`" in opening()
     measured("holiday")
     assert f"{own} On other data sets: `data/holiday.zip` 0.610 (0.580 to 0.640)." in opening()
     change("metrics/base.json", **{f"held_out_{name}": HELD_OUT[name] for name in HELD_OUT})
     slices((("REAL", "", "test"), ("FAKE", "007", "held_out")))
     text = opening()
-    assert f"{own} On 1,200 images of what it has never seen, `007`, it is **0.600** (0.500" in text
+    unseen = "Of 1,200 images of what it has never seen, `007`, it gets **60.0% (50.0%"
+    assert f"{own} {unseen}" in text
     assert rows(text)[-1] == ["`007`", "FAKE", "0.700 (0.600 to 0.800)", "1,200", "30"]
     assert "Of 100 test images it calls 25 wrongly, and of 100 that are held out 40:" in write()
     assert "it may be\nno better than a coin." in write()
@@ -231,9 +233,9 @@ def test_the_slices_are_there_if_there_are_any(write: Callable[[], str]) -> None
     assert "### By slice" in page
     of_all = ["1,200", "30", "0.700 (0.600 to 0.800)"]
     assert rows(page)[-3:] == [
-        ["REAL", "`NA`", *of_all],
-        ["REAL", "other", *of_all],
-        ["FAKE", "`007`, held out", *of_all],
+        ["`NA`", "REAL", *of_all],
+        ["other", "REAL", *of_all],
+        ["`007`, held out", "FAKE", *of_all],
     ]
 
 

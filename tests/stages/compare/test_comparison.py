@@ -20,13 +20,14 @@ def compared(
     correct: dict[str, np.ndarray],
     models: dict[str, str] | None = None,
     clusters: np.ndarray | None = None,
+    same: dict[str, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the tables of runs and of models; each variant is a model, but for those named."""
     table = pd.DataFrame(correct)
     names = {variant: variant for variant in correct} | (models or {})
     clusters = np.arange(len(table)) if clusters is None else clusters
     of_models = compare_models(table, clusters, names)
-    return compare_runs(table, clusters, names, of_models), of_models
+    return compare_runs(table, clusters, names, of_models, same or {}), of_models
 
 
 def test_variants_that_differ_in_the_seed_alone_are_one_model() -> None:
@@ -88,6 +89,15 @@ def test_better_worse_and_neither_are_told_by_the_images() -> None:
         "Better than base: more. Worse than base: less. No evidence of a difference from base: "
         "other. Trained once like base, so that the difference may be luck of the seed: more, less."
     )
+
+
+def test_the_same_network_is_called_so_and_is_no_test_of_chance() -> None:
+    runs, of_models = compared(PLANTED | {"twin": PLANTED["base"]}, same={"twin": "base"})
+    assert runs.loc["twin", "verdict"] == "the same network"
+    assert runs["p_adjusted"].isna()["twin"]
+    without, _ = compared(PLANTED)
+    pd.testing.assert_series_equal(runs["p_adjusted"].drop("twin"), without["p_adjusted"])
+    assert "The same network as base, number for number: twin." in in_words(runs, of_models)
 
 
 def test_images_of_one_cluster_count_once() -> None:

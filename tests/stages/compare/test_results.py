@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 
 from stages.common.command import InputError
-from stages.compare.results import clusters_of, is_right, read_metrics, read_sets, read_tables
+from stages.compare.results import (
+    clusters_of,
+    is_right,
+    read_metrics,
+    read_sets,
+    read_tables,
+    same_networks,
+)
 
 
 def test_metrics_are_a_row_a_variant(workspace: Path) -> None:
@@ -53,6 +60,12 @@ def predictions(**p_fake: list[float]) -> pd.DataFrame:
     labels["cluster"] = ["", "7", "7"]
     parts = [labels.assign(variant=name, p_fake=values) for name, values in p_fake.items()]
     return pd.concat(parts, ignore_index=True)
+
+
+def test_variants_are_one_network_if_their_log_odds_are_equal_to_the_last_digit() -> None:
+    odds = [0.5, 0.25, 0.125]
+    table = predictions(base=odds, near=[0.5, 0.25, 0.125000001], twin=odds, third=odds)
+    assert same_networks(table.assign(logit=table["p_fake"])) == {"twin": "base", "third": "base"}
 
 
 def test_from_a_half_on_an_image_counts_as_fake() -> None:

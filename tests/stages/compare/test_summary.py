@@ -13,8 +13,10 @@ from stages.compare.summary import (
     choice_note,
     describe_changes,
     describe_models,
+    details_table,
     models_table,
     runs_table,
+    same_in_words,
     sets_table,
     slices_note,
     slices_table,
@@ -26,20 +28,35 @@ from stages.compare.summary import (
 def test_changes_name_nested_keys_and_other_layers_in_short() -> None:
     configs = {
         "base": {"epochs": 20, "conv_layers": [{"filters": 32}, {"filters": 32}]},
-        "small": {"epochs": 10, "conv_layers": [{"filters": 8, "pool": 2}]},
+        "small": {"epochs": 10, "conv_layers": [{"filters": 8, "batch_normalization": True}]},
+        "deep": {
+            "epochs": 20,
+            "conv_layers": [{"filters": n, "padding": "same"} for n in (8, 16, 16)],
+        },
         "wide": {"epochs": 20, "conv_layers": [{"filters": 32}, {"filters": 64}]},
         "same": {"epochs": 20, "conv_layers": [{"filters": 32}, {"filters": 32}]},
     }
     changes = describe_changes(configs, "base")
     assert changes == {
         "base": {},
-        "small": {"epochs": 10, "conv_layers": "8"},
+        "small": {
+            "epochs": 10,
+            "conv_layers.filters": "8",
+            "conv_layers.batch_normalization": "true",
+        },
+        "deep": {"conv_layers.filters": "8-16-16", "conv_layers.padding": "same"},
         "wide": {"conv_layers.1.filters": 64},
         "same": {},
     }
-    assert changes_in_words(changes["small"]) == "epochs 10, conv_layers 8"
+    assert changes_in_words(changes["small"]) == (
+        "epochs 10, conv_layers.filters 8, conv_layers.batch_normalization true"
+    )
     assert changes_in_words(changes["same"]) == "nothing"
-    assert describe_changes(configs, "small")["base"] == {"epochs": 20, "conv_layers": "32-32"}
+    assert describe_changes(configs, "small")["base"] == {
+        "epochs": 20,
+        "conv_layers.filters": "32",
+        "conv_layers.batch_normalization": "none",
+    }
 
 
 def test_a_change_from_nothing_or_to_nothing_is_one() -> None:
@@ -68,7 +85,7 @@ def test_a_frozen_backbone_does_not_list_what_it_has_no_use_for() -> None:
         "photo": "views both, input_size 224x160, backbone lite.h5",
     }
     assert changes_in_words(describe_models(configs, "photo")["long"]) == (
-        "views whole, input_size null, backbone null, epochs 40"
+        "views whole, input_size none, backbone none, epochs 40"
     )
 
 
@@ -153,6 +170,7 @@ def compared(
             "p_value": [float("nan"), 0.02, 0.00001],
             "p_adjusted": [float("nan"), 0.0204, 0.00002],
             "verdict": ["baseline", "worse", "better"],
+            "same_network_as": None,
         },
         index=variants,
     )
@@ -224,27 +242,41 @@ def test_variants_are_in_the_order_of_validation_and_not_of_test() -> None:
 
 def test_training_runs_are_in_a_table_best_first() -> None:
     report = json.loads(to_json(*compared()))
-    lines = runs_table(report).splitlines()
-    assert lines[0] == (
-        "| variant | validation | accuracy | verdict | difference | p | at its threshold "
-        "| answered | right of these | ROC AUC | ECE | perturbed | differs from base in |"
-    )
-    assert lines[2:] == [
-        "| wide | 0.780 | 0.750 (0.720 to 0.780) | better | +0.050 (+0.020 to +0.080) | < 0.001 "
-        "| 0.760 | 0.625 | 0.875 | 0.900 | 0.300 → 0.040 | 0.620 | dense_units 1024 |",
-        "| base | 0.720 | 0.700 (0.670 to 0.730) | baseline | +0.000 |  | 0.710 | 0.500 "
-        "| 0.900 | 0.800 | 0.100 → 0.020 | 0.600 | nothing |",
-        "| sgd | 0.670 | 0.650 (0.620 to 0.680) | worse | -0.050 (-0.090 to -0.010) | 0.020 "
-        "| 0.660 | 0.000 |  | 0.700 | 0.200 → 0.030 | 0.610 | optimizer sgd |",
+    report["variants"]["sgd"]["differs_in"] |= {"epochs": 5, "flip": None, "shift": 1, "zoom": 2}
+    assert runs_table(report).splitlines() == [
+        "| variant | accuracy | verdict | differs from base in |",
+        "| --- | --- | --- | --- |",
+        "| wide | 0.750 (0.720 to 0.780) | better | dense_units 1024 |",
+        "| base | 0.700 (0.670 to 0.730) | baseline | nothing |",
+        "| sgd | 0.650 (0.620 to 0.680) | worse | optimizer sgd, epochs 5, flip none and 2 more |",
     ]
+    assert details_table(report).splitlines() == [
+        "| variant | validation | difference | p | at its threshold | answered | right of these "
+        "| ROC AUC | ECE | perturbed |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| wide | 0.780 | +0.050 (+0.020 to +0.080) | < 0.001 | 0.760 | 0.625 | 0.875 | 0.900 "
+        "| 0.300 → 0.040 | 0.620 |",
+        "| base | 0.720 | +0.000 |  | 0.710 | 0.500 | 0.900 | 0.800 | 0.100 → 0.020 | 0.600 |",
+        "| sgd | 0.670 | -0.050 (-0.090 to -0.010) | 0.020 | 0.660 | 0.000 |  | 0.700 "
+        "| 0.200 → 0.030 | 0.610 |",
+    ]
+
+
+def test_curves_that_lie_under_others_are_named() -> None:
+    report = json.loads(to_json(*compared()))
+    assert same_in_words(report) == ""
+    report["variants"]["sgd"]["comparison"]["same_network_as"] = "base"
+    assert same_in_words(report) == (
+        "sgd is the same network as base, and its curves lie under those of base."
+    )
 
 
 def test_what_is_held_out_stands_right_after_the_accuracy() -> None:
     report = json.loads(to_json(*compared(held_out=("REAL", "FAKE"))))
     lines = runs_table(report).splitlines()
-    assert lines[0].startswith("| variant | validation | accuracy | held out | verdict |")
+    assert lines[0].startswith("| variant | accuracy | held out | verdict |")
     assert lines[2].startswith(
-        "| wide | 0.780 | 0.750 (0.720 to 0.780) | 0.550 (0.410 to 0.630) | better |"
+        "| wide | 0.750 (0.720 to 0.780) | 0.550 (0.410 to 0.630) | better |"
     )
 
 
@@ -254,18 +286,19 @@ def test_the_accuracy_of_the_best_never_stands_without_what_is_known_of_others()
         return text[: text.index("Better than base")]
 
     own = (
-        "# Comparison of 3 variants\n\nBest on validation: **wide**, with an accuracy of 0.780 "
-        "there. On its own test images, which are of the kinds that it learned from, its accuracy "
-        "is **0.750** (95% interval 0.720 to 0.780). "
+        "# Comparison of 3 variants\n\nTake **wide**: the best of 3 on validation, measured on 520 "
+        "independent observations (1,000 images). It is right about **75.0% (72.0% to 78.0%) of "
+        "test images** of the kinds that it learned from. "
     )
-    nothing = "Nothing here says how it does on subjects and generators that it has not seen: "
-    assert opening().startswith(own + nothing + "name some of yours in `source.hold_out`")
+    nothing = "It was tried on no subjects or generators that it has not seen: **do not expect as "
+    assert opening().startswith(own + nothing)
     elsewhere = "On other data sets: `sd15` 0.550 (0.530 to 0.570) and `fakes` 1.000 (0.940 to"
     assert opening(external=True).startswith(own + elsewhere)
     held_out = opening(held_out=("FAKE",))
     assert held_out.startswith(
-        own + "On 1,200 images of what it has never seen, `sd`, it is **0.550** (0.410 to 0.630): "
-        "expect no more of other subjects and generators. Highest on these: **base**, 0.600 ("
+        own + "Of 1,200 images of what it has never seen, `sd`, it gets **55.0% (41.0% to 63.0%)** "
+        "right, over 7 independent observations: expect no more of other subjects and generators. "
+        "Highest on these: **base**, 0.600 ("
     )
     assert "| `sd` | FAKE | 0.550 (0.450 to 0.600) | 1,200 | 1,196 |" in held_out
 
@@ -288,15 +321,15 @@ def test_the_note_says_what_to_choose_by_and_what_cannot_be_measured() -> None:
 def test_each_slice_has_a_row_with_every_variant() -> None:
     report = json.loads(to_json(*compared()))
     assert slices_table(report).splitlines() == [
-        "| label | slice | images | observations | wide | base | sgd |",
+        "| slice | label | images | observations | wide | base | sgd |",
         "| --- | --- | ---: | ---: | --- | --- | --- |",
-        "| REAL | all | 500 | 496 | 0.850 (0.750 to 0.900) | 0.900 (0.800 to 0.950) "
+        "| all | REAL | 500 | 496 | 0.850 (0.750 to 0.900) | 0.900 (0.800 to 0.950) "
         "| 0.800 (0.700 to 0.850) |",
-        r"| FAKE | `a\|b` | 300 | 296 | 0.750 (0.650 to 0.800) | 0.800 (0.700 to 0.850) "
+        r"| `a\|b` | FAKE | 300 | 296 | 0.750 (0.650 to 0.800) | 0.800 (0.700 to 0.850) "
         "| 0.700 (0.600 to 0.750) |",
-        "| FAKE | other | 200 | 196 | 0.650 (0.550 to 0.700) | 0.700 (0.600 to 0.750) "
+        "| other | FAKE | 200 | 196 | 0.650 (0.550 to 0.700) | 0.700 (0.600 to 0.750) "
         "| 0.600 (0.500 to 0.650) |",
-        "| FAKE | `sd`, held out | 1,200 | 1,196 | 0.550 (0.450 to 0.600) "
+        "| `sd`, held out | FAKE | 1,200 | 1,196 | 0.550 (0.450 to 0.600) "
         "| 0.600 (0.500 to 0.650) | 0.500 (0.400 to 0.550) |",
     ]
     text = to_markdown(report)
@@ -343,11 +376,10 @@ def test_models_are_shown_only_if_one_has_several_runs() -> None:
     assert several.index("## Models") < several.index("## Training runs")
     assert models_table(json.loads(to_json(*compared(seeds=3)))) in several
     for text in (one_each, several):
-        assert text.startswith("# Comparison of 3 variants\n\nBest on validation: **wide**")
+        assert text.startswith("# Comparison of 3 variants\n\nTake **wide**: ")
         assert "\n\nBetter than base: wide." in text
         assert "the same 1,000 test images" in text
         assert "95% intervals over 520 independent observations (1,000 images)" in text
         assert "which is McNemar's exact test where each image stands alone" in text
-        assert text.endswith("(figures/slices.png)\n")
     assert "unless the seeds" in several
     assert "unless the seeds" not in one_each

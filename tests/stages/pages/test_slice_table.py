@@ -35,9 +35,9 @@ def test_of_a_label_the_thirty_largest_are_shown_and_what_is_held_out() -> None:
     assert rest_in_words(slices) == "Not shown are the smallest slices: 4 of REAL with 13 images."
     assert rest_in_words(shown) == ""
     lines = slice_table({"base": slices, "sgd": slices.assign(accuracy=0.6)}).splitlines()
-    assert lines[0] == "| label | slice | images | observations | base | sgd |"
+    assert lines[0] == "| slice | label | images | observations | base | sgd |"
     assert lines[2] == (
-        "| REAL | `02`, held out | 2 | 2 | 0.500 (0.250 to 0.750) | 0.600 (0.250 to 0.750) |"
+        "| `02`, held out | REAL | 2 | 2 | 0.500 (0.250 to 0.750) | 0.600 (0.250 to 0.750) |"
     )
     assert len(lines) == 2 + 32
 

@@ -49,7 +49,7 @@ def test_parameters_that_differ_have_a_row_each_and_only_those() -> None:
         ["parameter", "sgd", "slow"],
         ["`optimizer`", "sgd", ""],
         ["`learning_rate`", "0.01", "0.0001"],
-        ["`input_size`", "", "null"],
+        ["`input_size`", "", "none"],
     ]
     alone: dict[str, Any] = {"base": {"differs_in": {}}}
     assert "same parameters" in page.differing_parameters(alone)
