@@ -64,7 +64,7 @@ def to_html(markdown: str, pictures: Mapping[str, bytes] | None = None, level: i
                 child.attrs["src"] = data_uri((pictures or {})[str(child.attrs["src"])])
                 child.attrs["loading"] = "lazy"
     html = str(parser.renderer.render(tokens, parser.options, {}))
-    html = re.sub(r"\((\S+) to (\S+)\)", "(\\1\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}\\2)", html)
+    html = re.sub(r"\(\S+ to \S+\)", r'<span class="interval">\g<0></span>', html)
     # The keyboard scrolls what has the focus.
     html = html.replace("<table>", '<div class="scroll" tabindex="0"><table>')
     return html.replace("</table>", "</table></div>")
