@@ -77,17 +77,19 @@ def test_the_committed_lock_belongs_to_the_committed_code() -> None:
 def test_every_plot_shows_every_variant(project: Project) -> None:
     plots = json.loads(project.run("dvc", "plots", "show", "--json").stdout)
     assert "errors" not in plots
+    panels = {"panel", "row"}
     drawn = {
-        "accuracy": {"accuracy", "accuracy_low", "accuracy_high", "model", "variant", "rev"},
-        "training accuracy": {"epoch", "accuracy", "split", "variant", "rev"},
-        "training loss": {"epoch", "loss", "split", "variant", "rev"},
+        "accuracy": {"accuracy", "accuracy_low", "accuracy_high", "variant", "rev"},
+        "training accuracy": {"epoch", "accuracy", "split", "variant", "rev", *panels},
+        "training loss": {"epoch", "loss", "split", "variant", "rev", *panels},
         "metrics": {"metric", "value", "variant", "rev"},
-        "ROC": {"false_positive_rate", "true_positive_rate", "variant", "rev"},
+        "ROC": {"p", "false_positive_rate", "true_positive_rate", "variant", "rev"},
         "precision and recall": {"recall", "precision", "variant", "rev"},
-        "reliability": {"p", "p_fake", "share_fake", "probabilities", "variant", "rev"},
-        "robustness": {"kind", "level", "accuracy", "variant", "rev"},
+        "reliability": {"p", "p_fake", "share_fake", "probabilities", "images", "variant", "rev"}
+        | panels,
+        "robustness": {"level", "accuracy", "variant", "rev", *panels},
         "slices": {"row", "variant", "accuracy", "rev"},
-        "confusion matrices": {"actual", "predicted", "images", "variant", "rev"},
+        "confusion matrices": {"actual", "predicted", "images", "rev", *panels},
     }
     galleries = {f"reports/figures/gallery/{variant}.png" for variant in ("base", "sgd")}
     assert set(plots["data"]) == set(drawn) | galleries
@@ -97,7 +99,7 @@ def test_every_plot_shows_every_variant(project: Project) -> None:
         values = content["data"]["values"]
         assert {row["variant"] for row in values} == {"base", "sgd"}, title
         assert _fields(content) == drawn[title]
-        for field in drawn[title] - {"p", "row"}:  # of the chart's own
+        for field in drawn[title] - {"p", "row", "panel"}:  # of the chart's own
             assert all(row.get(field) not in (None, "") for row in values), f"{title}: {field}"
 
 

@@ -107,10 +107,10 @@ def test_slices_are_measured_and_some_are_held_out(project: Project) -> None:
     metrics = json.loads((project.root / "metrics/sgd.json").read_text())
     assert (metrics["held_out_images"], metrics["held_out_observations"]) == (20, 20)
     page = (project.root / "reports/comparison.md").read_text()
-    assert "| variant | validation | accuracy | held out |" in page
-    assert "| REAL | `landscapes`, held out | 10 | 10 |" in page
+    assert "| variant | accuracy | held out | verdict |" in page
+    assert "| `landscapes`, held out | REAL | 10 | 10 |" in page
     assert "`midjourney`, held out" in (project.root / "models/sgd.md").read_text()
-    assert (project.root / "reports/figures/slices.png").exists()
+    assert (project.root / "reports/figures/slices-01.svg").exists()
     assert "By slice" in (project.root / "reports/index.html").read_text()
 
 
