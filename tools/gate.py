@@ -8,8 +8,8 @@ the predictions alone. In a fresh clone, this fetches what that takes of the wor
 
     dvc pull data/manifest.csv evaluate
 
-Prints a line for each check. Variants that only one of the two has are named, not checked; if
-nothing could be checked, it exits with 1, too.
+Prints a line for each check that failed, and one for all that are in order. Variants that only one
+of the two has are named, not checked; if nothing could be checked, it exits with 1, too.
 """
 
 import sys
@@ -125,26 +125,43 @@ def passes(checks: list[Check]) -> bool:
 
 
 def to_markdown(old: Revision, new: Revision, checks: list[Check]) -> str:
-    """Return a table of the checks, and sentences on what was not checked or failed otherwise."""
-    header = ["result", "variant", "metric", old.name, new.name, "fall", "tolerance"]
+    """Return what failed, as a table and why, then in a line what is in order, and what is left."""
+    header = ["failed", "metric", old.name, new.name, "fall", "tolerance"]
     rows = [
         [
-            row.result,
             row.variant,
             row.metric,
             *("" if value is None else f"{value:.6f}" for value in (row.old, row.new, row.fall)),
             row.tolerance,
         ]
         for row in checks
+        if row.result == FAILED
     ]
     alone = {
         "Added, not checked": [name for name in new.configs if name not in old.configs],
         "Removed, not checked": [name for name in old.configs if name not in new.configs],
     }
-    paragraphs = [table(header, rows) if rows else "Nothing to check."]
+    paragraphs = [table(header, rows)] if rows else []
+    paragraphs += [f"Failed: {row.why}." for row in checks if row.why and row.result == FAILED]
+    paragraphs.append(_in_order([row.fall for row in checks if row.result == OK], len(checks)))
+    paragraphs += [f"Not checked: {row.why}." for row in checks if row.result == NOT_CHECKED]
     paragraphs += [f"{word}: {', '.join(names)}." for word, names in alone.items() if names]
-    paragraphs += [f"{row.result}: {row.why}." for row in checks if row.why]
     return "\n\n".join(paragraphs)
+
+
+def _in_order(falls: list[float | None], checks: int) -> str:
+    """Return a sentence on the checks that did not fail, of so many."""
+    if not checks:
+        return "Nothing to check."
+    better = sum(fall is not None and fall < 0 for fall in falls)
+    worse = sum(fall is not None and fall > 0 for fall in falls)
+    parts = {
+        "better": better,
+        "unchanged": len(falls) - better - worse,
+        "worse by no more than allowed": worse,
+    }
+    told = ", ".join(f"{number} {what}" for what, number in parts.items() if number)
+    return f"In order: {len(falls)} of {checks} checks" + f" ({told})" * bool(told) + "."
 
 
 def main() -> None:

@@ -96,9 +96,26 @@ def test_variants_of_one_side_are_named_and_pass() -> None:
     checks = check_all(old, new, {"roc_auc": 0.02})
     assert [(row.variant, row.result) for row in checks] == [("base", "ok")]
     text = to_markdown(old, new, checks)
-    assert "| ok | base | roc_auc | 0.700000 | 0.700000 | 0.000000 | 0.02 |" in text
-    assert "Added, not checked: wide." in text
-    assert "Removed, not checked: gone." in text
+    assert text == (
+        "In order: 1 of 1 checks (1 unchanged).\n\n"
+        "Added, not checked: wide.\n\nRemoved, not checked: gone."
+    )
+
+
+def test_what_failed_stands_first_and_what_is_in_order_is_a_line() -> None:
+    before = {"accuracy": 0.7, "roc_auc": 0.7, "loss": 0.4, "accuracy_perturbed": 0.6}
+    after = {"accuracy": 0.8, "roc_auc": 0.6, "loss": 0.41, "accuracy_perturbed": 0.6}
+    old, new = revision("main", {"base": before}), revision("workspace", {"base": after})
+    checks = check_all(old, new, dict.fromkeys(KNOWN, 0.05))
+    table, in_order = to_markdown(old, new, checks).split("\n\n")
+    assert table.splitlines() == [
+        "| failed | metric | main | workspace | fall | tolerance |",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| base | roc_auc | 0.700000 | 0.600000 | 0.100000 | 0.05 |",
+    ]
+    assert in_order == (
+        "In order: 3 of 4 checks (1 better, 1 unchanged, 1 worse by no more than allowed)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -155,9 +172,8 @@ def test_the_exit_status_tells(tmp_path: Path) -> None:
         statuses.append(result.returncode)
         assert result.stderr == ""
     assert statuses == [0, 0, 1]
-    assert "| failed | base | accuracy_lost | 0.100000 | 0.210000 | 0.110000 | 0.1 |" in (
-        result.stdout
-    )
+    row = "| base | accuracy_lost | 0.100000 | 0.210000 | 0.110000 | 0.1 |"
+    assert row in result.stdout
 
 
 @pytest.mark.parametrize(
