@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, roc_auc_score
-from tqdm import tqdm
 
 from stages.common.arrays import PERTURBATIONS, load_folder
 from stages.common.command import InputError
+from stages.common.progress import progress
 from stages.evaluate.calibration import Calibration, probabilities
 from stages.evaluate.classifier import Classifier
 
@@ -32,7 +32,7 @@ def under_perturbations(classifier: Classifier, fitted: Calibration, folder: Pat
             f"{folder}: {split.images.shape[1]} perturbations, but {len(levels)} in "
             f"{PERTURBATIONS}; run `dvc repro perturb`"
         )
-    numbers = tqdm(range(len(levels)), desc="robustness", unit=" perturbations", disable=None)
+    numbers = progress(range(len(levels)), desc="robustness", unit=" perturbations")
     measured = [
         measure(split.labels, classifier.logits(split.images[:, number], split.views), fitted)
         for number in numbers

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
-from tqdm import tqdm
 
 from stages.common.command import InputError
 from stages.common.params import Schema
+from stages.common.progress import progress
 from stages.images.archive import data_size, list_files, read_files
 from stages.images.fingerprint import Fingerprint, fingerprints, unreadable
 from stages.images.layout import classes_of, has_image_suffix, places
@@ -180,10 +180,10 @@ class DataSet:
         self, wanted: Collection[str], stage: str, thumbnails: bool
     ) -> Iterator[tuple[str, Fingerprint]]:
         work = self.in_processes(partial(fingerprints, thumbnails=thumbnails), wanted)
-        with tqdm(total=len(wanted), desc=stage, unit=" images", disable=None) as progress:
+        with progress(total=len(wanted), desc=stage, unit=" images") as shown:
             for found in work:
                 yield from found
-                progress.update(len(found))
+                shown.update(len(found))
 
     def in_processes(
         self, function: Callable[..., list[Result]], wanted: Collection[str]

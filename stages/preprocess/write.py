@@ -9,11 +9,11 @@ from typing import IO, NamedTuple
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from stages.common.command import InputError
 from stages.common.files import naming
 from stages.common.manifest import LABELS
+from stages.common.progress import progress
 from stages.images.archive import data_size, read_files
 from stages.images.parallel import BATCH_BYTES, File, batches, in_order, processes_for
 from stages.images.pixels import UnreadableImageError
@@ -74,9 +74,7 @@ def write(
 
         most = max(1, BATCH_BYTES // math.prod(shape))
         work = batches(read_files(source, places), most)
-        progress = stack.enter_context(
-            tqdm(total=len(places), desc=stage, unit=" images", disable=None)
-        )
+        shown = stack.enter_context(progress(total=len(places), desc=stage, unit=" images"))
         processes = processes or processes_for(data_size(source))
         for seen in in_order(partial(_see_files, see), work, processes):
             for path, array in seen:
@@ -84,7 +82,7 @@ def write(
                 with naming(output):
                     files[output].seek(offset)
                     files[output].write(array.tobytes())
-            progress.update(len(seen))
+            shown.update(len(seen))
 
 
 def _see_files(see: See, files: list[File]) -> list[tuple[str, np.ndarray]]:

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, log_loss
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from stages.common.arrays import Split, read
+from stages.common.progress import progress
 from stages.networks.config import FrozenConfig
 from stages.networks.kinds import batch_of, of_kinds
 from stages.networks.runtime import keras
@@ -109,8 +109,8 @@ class FrozenModel:
         done, start, looked_at = kept.restore(width, ends), time.perf_counter(), 0
         if done:
             print(f"going on after image {done} of {ends[-1]}")
-        progress = tqdm(batches, desc="features", unit=" batches", disable=None)
-        for (split, numbers), end in zip(progress, ends, strict=True):
+        shown = progress(batches, desc="features", unit=" batches")
+        for (split, numbers), end in zip(shown, ends, strict=True):
             if end <= done:
                 continue
             images = len(split.labels[numbers])

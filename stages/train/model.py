@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stages.common.arrays import Split
+from stages.common.progress import progress
 from stages.networks.config import ModelConfig
 from stages.networks.runtime import keras, tf
 from stages.train.augment import augment
@@ -73,12 +74,11 @@ class CNNModel:
             print(f"going on after epoch {kept} of {config.epochs}", flush=True)
         early = self.early_stopping
         terminal = sys.stdout.isatty()
-        one_line = [] if terminal else [keras.callbacks.LambdaCallback(on_epoch_end=self._report)]
         callbacks = [
             keras.callbacks.CSVLogger(curves, append=kept > 0),
             *([early] if early else []),
             *([checkpoint] if checkpoint else []),
-            *one_line,
+            *([] if terminal else [_Log()]),
         ]
         epochs = kept if early and early.is_over else config.epochs
         self._require_finite(fit(kept, epochs, callbacks, verbose=int(terminal)), kept)
@@ -184,13 +184,25 @@ class CNNModel:
             model._jit_compile = True
         return model
 
-    def _report(self, epoch: int, logs: dict[str, float]) -> None:
-        values = ", ".join(f"{name} {value:.4f}" for name, value in sorted(logs.items()))
-        print(f"epoch {epoch + 1}/{self.config.epochs}: {values}", flush=True)
-
     def save(self, path: Path) -> None:
         """Write the network, without its optimizer, to the `.h5` file `path`."""
         self.network.save(path, include_optimizer=False)
+
+
+class _Log(keras.callbacks.Callback):
+    """Prints a line after each epoch, and of a long one, how far it is."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.name = f"epoch {epoch + 1}/{self.params['epochs']}"
+        self.shown = progress(total=self.params["steps"], desc=self.name, unit=" batches")
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        self.shown.update(batch + 1 - self.shown.n)  # several run before Python looks again
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        self.shown.close()
+        values = ", ".join(f"{name} {value:.4f}" for name, value in sorted(logs.items()))
+        print(f"{self.name}: {values}", flush=True)
 
 
 class _Epoch:

@@ -15,10 +15,9 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from tqdm import tqdm
-
 from stages.common.command import InputError, command_line, run
 from stages.common.params import read_block
+from stages.common.progress import progress
 from stages.images.parallel import (
     BATCH_BYTES,
     add_processes_option,
@@ -91,12 +90,12 @@ def main() -> None:
     )
     total = sum(place.images for place in places)
     counts = dict.fromkeys((*MEANINGS, "unreadable", "with views that disagree"), 0)
-    with tqdm(total=total, desc="predict", unit=" images", disable=None) as progress:
+    with progress(total=total, desc="predict", unit=" images") as shown:
 
         def counted() -> Iterator[tuple[str, Views | str]]:
             for found in work:
                 yield from found
-                progress.update(len(found))
+                shown.update(len(found))
 
         for row in FORMATS[arguments.format](rows_of(counted(), detector, arguments.explain)):
             counts[row.answer or "unreadable"] += 1

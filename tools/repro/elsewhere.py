@@ -11,10 +11,10 @@ from typing import Any
 import cloudpickle
 from distributed import Client, KilledWorker, as_completed
 from dvc.repo import Repo
-from tqdm import tqdm
 
 from stages.common.command import InputError
 from stages.common.params import PARAMS_FILE
+from stages.common.progress import progress
 from tools.programs import git
 from tools.repro import machine, processes, variants, worker
 from tools.repro.repair import LOCK
@@ -201,7 +201,8 @@ def reproduce(client: Client, commit: Commit, chosen: list[Variant]) -> list[Out
         )
         futures[future] = one.name
     outcomes = []
-    for future in tqdm(as_completed(futures), total=len(futures), unit=" variants", disable=None):
+    ended = as_completed(futures)
+    for future in progress(ended, desc="trained", total=len(futures), unit=" variants"):
         if future.cancelled():
             raise InputError(
                 "--cluster: the scheduler is gone; what workers have pushed stays in DVC's remote"
