@@ -14,6 +14,10 @@ help: ## list the targets
 repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOBS=2 variants train at a time), name the page to open
 	python -m tools.repro --jobs $(JOBS)
 
+.PHONY: results
+results: .venv/pipeline ## print the comparison of the last run, a line for each variant
+	@python -m tools.results
+
 .PHONY: app
 app: .venv/app ## set up, open a page in the browser: drop an image, see what each model makes of it
 	@ls models/*.h5 >/dev/null 2>&1 || { echo "error: no model is here; run make repro first" >&2; exit 1; }

@@ -108,7 +108,7 @@ def main() -> None:
             file = stack.enter_context(replacing(path))
             with naming(path):
                 file.write_text(text)
-    print(markdown)
+    print(f"{COMPARISON}: {report['words']}")
 
 
 if __name__ == "__main__":

@@ -62,7 +62,8 @@ SAID = (
     "validation_accuracy", "accuracy", "held_out_accuracy", "roc_auc", "accuracy_perturbed",
     "answered", "accuracy_answered",
 )  # fmt: skip
-"""What is printed of all metrics."""
+"""What is printed of all metrics: the first `FEW` that there are."""
+FEW = 5
 
 
 def main() -> None:
@@ -197,7 +198,7 @@ def write_json(metrics: dict[str, float], path: Path) -> None:
 
 def say(variant: str, metrics: dict[str, float]) -> None:
     said = [f"{name} {metrics[name]:.3f}" for name in SAID if name in metrics]
-    print(f"{variant}: {', '.join(said)}")
+    print(f"{variant}: {', '.join(said[:FEW])}")
 
 
 if __name__ == "__main__":

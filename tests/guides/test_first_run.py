@@ -20,7 +20,7 @@ def test_from_a_clone_to_a_comparison(project: Project, tmp_path: Path) -> None:
     link_environment(clone.root)
     (printed,) = GUIDE.follow("Run everything", clone)
     assert "> python -m stages.train sgd" in printed
-    assert "# Comparison of 2 variants" in printed
+    assert "\nvariant  validation  accuracy " in printed
     assert printed.endswith("\nthe comparison: open reports/index.html in a browser\n")
     # Each stage ran, as by force: the clone had no output, and no cache.
     assert (clone.root / "dvc.lock").read_bytes() == (project.root / "dvc.lock").read_bytes()

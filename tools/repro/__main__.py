@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from stages.common.command import InputError, command_line, positive, run
+from stages.common.files import read_json
 from stages.common.params import PARAMS_FILE, read_yaml
 from stages.configure.check import check
 from stages.images.parallel import available_cores
@@ -27,6 +28,7 @@ from tools.repro.processes import run_dvc, stop
 from tools.repro.record import record
 from tools.repro.repair import repair
 from tools.repro.variants import Variant
+from tools.results import NUMBERS, in_lines
 
 PAGE = Path("reports/index.html")
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -64,7 +66,7 @@ def main() -> None:
         _reproduce(names, sets, arguments.jobs, arguments.cluster)
     else:
         print("everything is up to date")
-    print(f"the comparison: open {PAGE} in a browser")
+    print(f"\n{in_lines(read_json(NUMBERS))}\n\nthe comparison: open {PAGE} in a browser")
 
 
 def _reproduce(names: list[str], sets: list[str], jobs: int, cluster: str | None) -> None:
