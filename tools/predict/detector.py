@@ -114,11 +114,18 @@ class Detector:
             name: of the image, for the caption.
             answer: what the network says of it.
         """
+        said = f"{in_words(answer.answer, answer.why)}; p_fake {answer.p_fake:.3f}"
+        return explanation(*self.heat(image, answer), name, said, answer.leaning)
+
+    def heat(self, image: Views, answer: Answer) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first view that the network looks at, and what in it speaks for its leaning.
+
+        These are uint8, [height, width, 3], and 0..1, [height, width], by Grad-CAM.
+        """
         shown, heat = self.model.explain(
             image.pixels[np.newaxis], pd.Series([answer.leaning]), self.kinds
         )
-        said = f"{in_words(answer.answer, answer.why)}; p_fake {answer.p_fake:.3f}"
-        return explanation(shown[0], heat[0], name, said, answer.leaning)
+        return shown[0], heat[0]
 
 
 def reasons(predictions: pd.DataFrame, sets: ConformalSets) -> list[str]:

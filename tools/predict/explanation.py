@@ -28,7 +28,7 @@ def explanation(
         name, said: of the image, and what the network says of it: a line each.
         label: what the heat speaks for.
     """
-    left, right = _enlarged(shown), _enlarged(overlay(shown, heat))
+    left, right = enlarged(shown), enlarged(overlay(shown, heat))
     start, line = left.width + GAP, TEXT + GAP
     picture = Image.new("RGB", (start + right.width, left.height + 3 * line + GAP), "white")
     picture.paste(left, (0, 0))
@@ -42,12 +42,12 @@ def explanation(
     before, top = f"speaks for {label}: nothing ", top + 2 * line
     place = GAP + math.ceil(font.getlength(before))
     draw.text((GAP, top), before, "black", font)
-    picture.paste(_scale(), (place, top))
+    picture.paste(scale(), (place, top))
     draw.text((place + SCALE, top), " most", "black", font)
     return picture
 
 
-def _scale() -> Image.Image:
+def scale() -> Image.Image:
     """Return the colours of a heat map over grey, from nothing to most."""
     heat = np.broadcast_to(np.linspace(0, 1, SCALE), (TEXT, SCALE))
     return Image.fromarray(overlay(np.full((TEXT, SCALE, 3), 128, np.uint8), heat))
@@ -63,7 +63,7 @@ def _fitting(text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Ima
     return fitting
 
 
-def _enlarged(pixels: np.ndarray) -> Image.Image:
+def enlarged(pixels: np.ndarray) -> Image.Image:
     """Return `pixels` as a picture, a square for each, that is at least PANEL high and wide."""
     factor = math.ceil(PANEL / min(pixels.shape[:2]))
     return Image.fromarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))

@@ -55,15 +55,24 @@ def _plain_path(path: str) -> str:
 
 def write_csv(rows: Iterable[Row]) -> Iterator[Row]:
     """Print `rows` as CSV, a header first, and yield them; p_fake has all its digits."""
-    line = io.StringIO()
-    writer = csv.writer(line, lineterminator="\n")
-    writer.writerow(Row._fields)
+    header = _csv_line(Row._fields)
     for row in rows:
-        writer.writerow(_shortest(row).values())
-        _say(line.getvalue())
-        line.seek(line.truncate(0))
+        _say(header + _csv_line(_shortest(row).values()))
+        header = ""
         yield row
-    _say(line.getvalue())  # the header, where there was no row
+    if header:
+        _say(header)
+
+
+def csv_of(rows: Iterable[Row]) -> str:
+    """Return what `write_csv` prints of `rows`."""
+    return "".join(map(_csv_line, [Row._fields, *(_shortest(row).values() for row in rows)]))
+
+
+def _csv_line(values: Iterable[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(values)
+    return line.getvalue()
 
 
 def write_json(rows: Iterable[Row]) -> Iterator[Row]:

@@ -87,19 +87,23 @@ def in_words(answer: str, why: str) -> str:
     return f"{answer}: {MEANINGS[answer]}" + (f" ({why})" if why else "")
 
 
-def caveat(preprocess: Preprocess) -> str:
-    """Return what an answer cannot say, in words."""
+def shown_in_words(preprocess: Preprocess) -> str:
+    """Return what a model is shown of an image."""
     size = f"{preprocess.width}x{preprocess.height} pixels"
     number = preprocess.kinds.count(CROP)
     parts = f"{number} part{'s' * (number > 1)} of"
     if WHOLE not in preprocess.kinds:
-        seen = f"{parts} {size} of an image, not scaled"
-    elif number:
-        seen = f"all of an image, scaled to {size}, and {parts} that size, not scaled"
-    else:
-        seen = f"all of an image, scaled to {size}"
+        return f"{parts} {size} of an image, not scaled"
+    if number:
+        return f"all of an image, scaled to {size}, and {parts} that size, not scaled"
+    return f"all of an image, scaled to {size}"
+
+
+def caveat(preprocess: Preprocess) -> str:
+    """Return what an answer cannot say, in words."""
     return (
-        f"A model is shown {seen}, and knows images like those of {read_value('source.path')}. "
+        f"A model is shown {shown_in_words(preprocess)}, and knows images like those of "
+        f"{read_value('source.path')}. "
         "About other cameras and generators, and images that were edited, compressed or scaled, "
         "it may be worse than a coin (docs/limits.md), and p_fake is no probability. An answer "
         "proves nothing about one image."

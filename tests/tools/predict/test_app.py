@@ -1,5 +1,6 @@
 """The page of `make app`, in a real browser with real uploads."""
 
+import io
 import re
 import subprocess
 import threading
@@ -13,10 +14,12 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from streamlit.testing.v1 import AppTest
 
+from stages.common.files import read_json
 from tests.helpers import REPOSITORY, Project, edit_params, link_environment
 
 pytestmark = pytest.mark.slow  # the project whose models are shown is trained first
@@ -108,11 +111,20 @@ def image_of(project: Project, folder: Path, path: str) -> Path:
     return file
 
 
-def table(page: Page) -> list[list[str]]:
-    """Return the texts of the table of all models, row by row."""
-    page.locator("table").wait_for(timeout=30_000)
-    rows = page.locator("table tbody tr").all()
+def table(page: Page, first: str = "model") -> list[list[str]]:
+    """Return the texts of the table whose first column is called so, row by row."""
+    found = page.locator("table").filter(has=page.get_by_role("columnheader", name=first))
+    found.wait_for(timeout=30_000)
+    rows = found.locator("tbody tr").all()
     return [row.locator("th, td").all_inner_texts() for row in rows]
+
+
+VERDICTS = {
+    "REAL": "Looks like a photograph",
+    "FAKE": "Looks AI-generated",
+    "UNSURE": "Can't tell",
+}
+"""Each answer in the words of the page."""
 
 
 def test_an_upload_is_judged_as_evaluate_does_and_nothing_is_kept(
@@ -128,39 +140,89 @@ def test_an_upload_is_judged_as_evaluate_does_and_nothing_is_kept(
     page.set_input_files("input[type=file]", image_of(project, tmp_path, path))
     shown = {row[0]: row[1:] for row in table(page)}
     for name, rows in predictions.items():
-        answer, p_fake = rows.loc[path, ["answer", "p_fake"]]
-        assert (shown[name][0], *shown[name][2:]) == (answer, f"{p_fake:.3f}", "1")
-        assert (shown[name][1] == "") == (answer != "UNSURE")
+        answer, p_fake = map(str, rows.loc[path, ["answer", "p_fake"]])
+        assert shown[name] == [VERDICTS[answer], f"{float(p_fake):.3f}"]
 
     for name, rows in predictions.items():
         page.get_by_role("combobox").click()
         page.get_by_role("option", name=name, exact=True).click()
-        answer, p_fake = rows.loc[path, ["answer", "p_fake"]]
-        said = f"cannot tell ({shown[name][1]})" if answer == "UNSURE" else "like"
-        expect(page.get_by_role("heading", name=f"{answer}: {said}")).to_be_visible()
-        expect(page.get_by_text(re.compile(f"p_fake {p_fake:.3f}; (REAL|never)"))).to_be_visible()
+        answer = str(rows.loc[path, "answer"])
+        expect(page.get_by_text(f"The model {name} learned from")).to_be_visible()
+        expect(page.get_by_role("heading", name=VERDICTS[answer])).to_be_visible()
+        measured = read_json(project.root / f"metrics/sets/{name}/test.json")
+        answered = round(measured["answered"] * measured["images"])
+        expect(page.get_by_text(f"Of {measured['images']} pictures like")).to_contain_text(
+            f"it answered {answered}"
+        )
+    expect(page.get_by_text("nobody has measured it")).to_be_visible()
     page.wait_for_function(
-        "document.images.length == 2 && [...document.images].every(i => i.naturalWidth)"
+        "document.images.length == 4 && [...document.images].every(i => i.naturalWidth)"
     )
     widths = page.evaluate("[...document.images].map(image => image.naturalWidth)")
-    assert widths == [32, 520], "the upload, and what the network saw beside the heat map"
+    assert widths[:3] == [32, 256, 256], "the upload, what the network saw, and the heat map"
     texts = page.locator("[data-testid=stMain]").inner_text().splitlines()
     assert texts[0] == "Photograph or AI-generated?", "nothing stands above the title"
-    expect(page.get_by_text("An answer proves nothing about one image")).to_be_visible()
+    expect(page.get_by_text("This proves nothing about the picture")).to_be_visible()
     assert opened.elsewhere == opened.complaints == []
     assert server.written.read_text() == before, "something was written"
 
 
 def test_a_large_photograph_stays_in_memory(server: Server, opened: Opened, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (800, 1200, 3), dtype=np.uint8)
-    file = tmp_path / "photo.png"
+    file = tmp_path / "photo & more.png"
     Image.fromarray(pixels).save(file)
     assert file.stat().st_size > 2_000_000
     before = server.written.read_text()
     opened.page.set_input_files("input[type=file]", file)
     assert len(table(opened.page)) == 2
-    expect(opened.page.get_by_text("1200x800 pixels")).to_be_visible()
+    expect(opened.page.get_by_text("photo & more.png, 1200x800 pixels")).to_be_visible()
     assert server.written.read_text() == before, "something was written"
+
+
+def test_several_pictures_are_a_table_to_download(
+    project: Project, opened: Opened, tmp_path: Path
+) -> None:
+    (tmp_path / "none.png").write_bytes(b"no image")
+    images = [image_of(project, tmp_path, f"test/REAL/000{number}.png") for number in range(2)]
+    page = opened.page
+    page.set_input_files("input[type=file]", [*images, tmp_path / "none.png"])
+    shown = table(page, "picture")
+    assert [row[0] for row in shown] == ["0000.png", "0001.png", "none.png"]
+    assert shown[2][1:] == ["Not read", "damaged, or no image of a known format"]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    download.value.save_as(tmp_path / "answers.csv")
+    rows = pd.read_csv(tmp_path / "answers.csv", keep_default_na=False)
+    predict = ("python", "-m", "tools.predict", "--format", "csv")
+    result = project.run(*predict, *map(str, images), str(tmp_path / "none.png"), check=False)
+    expected = pd.read_csv(io.StringIO(result.stdout), keep_default_na=False)
+    expected["file"] = expected["file"].map(lambda path: Path(path).name)
+    pd.testing.assert_frame_equal(rows, expected)
+    assert [VERDICTS[answer] for answer in rows["answer"][:2]] == [row[1] for row in shown[:2]]
+    page.get_by_role("combobox", name="Look closer at").click()
+    page.get_by_role("option", name="0001.png").click()
+    expect(page.get_by_text("0001.png, 32x32 pixels")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_fits_a_phone_and_suits_who_cannot_see_or_use_a_mouse(
+    project: Project, opened: Opened, tmp_path: Path, width: int
+) -> None:
+    page = opened.page
+    page.set_viewport_size({"width": width, "height": 844})
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+    images = [image_of(project, tmp_path, f"test/REAL/000{number}.png") for number in range(2)]
+    chooser.value.set_files(images)
+    assert len(table(page)) == 2
+    page.wait_for_function("document.images.length == 4")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    beyond = "[...document.querySelectorAll('table, img, h1, h2, h3, button')].filter(part => "
+    beyond += f"part.getBoundingClientRect().right > {width}).length"
+    assert page.evaluate(beyond) == 0
+    found = Axe().run(page).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
 
 
 @pytest.mark.parametrize("what", ["too many pixels", "no image", "too many bytes"])
@@ -183,6 +245,7 @@ def test_what_is_refused_is_said_and_the_page_goes_on(
     page.set_input_files("input[type=file]", file)
     page.get_by_text(message).wait_for(timeout=30_000)
     assert page.locator("table").count() == 0
+    page.get_by_role("button", name="Remove").first.click()
     page.set_input_files("input[type=file]", image_of(project, tmp_path, "test/REAL/0000.png"))
     assert len(table(page)) == 2
     assert opened.complaints == []

@@ -194,6 +194,14 @@ def test_rows_are_printed_as_they_come(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out.splitlines()[1].endswith("0.png: damaged?")
 
 
+def test_a_row_whose_views_disagree_is_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [Row(f"{n}.png", "base", 9, 9, "REAL", "", 0.1, 3, bool(n)) for n in range(2)]
+    assert list(write_table(rows)) == rows
+    assert [line.split()[2:] for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["9x9", "3", "0.png"], ["9x9", "3", "disagree", "1.png"]
+    ]  # fmt: skip
+
+
 def test_json_is_an_array_however_many_rows(capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(3):
         rows = [Row(f"{n}.png", "base", error="damaged") for n in range(number)]
