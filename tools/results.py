@@ -4,7 +4,7 @@ It reads reports/comparison.json, which `dvc repro` writes. All metrics of a var
 are in metrics/<variant>.json.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,7 @@ def in_lines(report: Mapping[str, Any]) -> str:
                 row["comparison"]["verdict"],
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)])
-        for row in rows
-    ]
+    lines = aligned(rows)
     header, left = f"differs from {_short(baseline)} in", WIDTH - len(lines[0]) - 2
     if left >= len(header):
         changes = [_fitting(row["differs_in"], left) for row in variants.values()]
@@ -57,6 +53,15 @@ def in_lines(report: Mapping[str, Any]) -> str:
         "independent observations."
     )
     return "\n".join([*(line.rstrip() for line in lines), note])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a line for each row of cells, all of the same width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    ]
 
 
 def _short(name: str) -> str:

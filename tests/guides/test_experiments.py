@@ -146,7 +146,12 @@ def _wait(team: Project) -> None:
 
 
 def _compare(team: Project) -> None:
-    wide, chosen = GUIDE.follow("Compare", team)
+    wide, narrow, chosen = GUIDE.follow("Compare", team)
+    header, *lines = (line.split() for line in narrow.splitlines())
+    assert header == ["experiment", "validation_accuracy", "accuracy", "roc_auc", "learning_rate"]
+    rates = {line[0]: line[-1] for line in lines}
+    assert (rates["main"], rates["rate-1"], rates["rate-2"]) == ("0.01", "0.005", "0.02")
+    assert max(map(len, narrow.splitlines())) <= 120
     for name in ("main", "rate-1", "rate-2"):
         assert name in wide
     rows = [line for line in chosen.splitlines() if line.startswith("|")]
