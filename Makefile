@@ -14,9 +14,9 @@ help: ## list the targets
 repro: .venv/pipeline .dvc/tmp/plots.html ## set up, reproduce the pipeline (JOBS=2 variants train at a time), name the page to open
 	python -m tools.repro --jobs $(JOBS)
 
-.PHONY: results
-results: .venv/pipeline ## print the comparison of the last run, a line for each variant
-	@python -m tools.results
+.PHONY: ranking
+ranking: .venv/pipeline ## print the comparison of the last run, a line for each variant
+	@python -m tools.ranking
 
 .PHONY: app
 app: .venv/app ## set up, open a page in the browser: drop an image, see what each model makes of it

@@ -14,7 +14,7 @@ from dvc.exceptions import DvcException
 from stages.common.command import InputError, command_line, run
 from stages.common.params import PARAMS_FILE, read_yaml
 from stages.configure.check import BLOCKS, MODELS, check
-from tools.results import aligned
+from tools.ranking import aligned
 
 METRICS = ("validation_accuracy", "accuracy", "roc_auc")
 WIDTH = 120

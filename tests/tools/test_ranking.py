@@ -1,4 +1,4 @@
-"""results: the comparison as a table that a terminal has room for."""
+"""ranking: the comparison as a table that a terminal has room for."""
 
 import copy
 import json
@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.helpers import REPOSITORY
-from tools.results import in_lines
+from tools.ranking import in_lines
 
 REPORT = json.loads((REPOSITORY / "reports/comparison.json").read_text())
 

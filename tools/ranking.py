@@ -81,7 +81,7 @@ def _fitting(changes: Mapping[str, Any], width: int) -> str:
 
 
 def main() -> None:
-    command_line("tools.results", __doc__).parse_args()
+    command_line("tools.ranking", __doc__).parse_args()
     print(in_lines(read_json(NUMBERS)))
 
 
