@@ -19,7 +19,7 @@ ranking: .venv/pipeline ## print the comparison of the last run, a line for each
 	@python -m tools.ranking
 
 .PHONY: app
-app: .venv/app ## set up, open a page in the browser: drop an image, see what each model makes of it
+app: .venv/app ## set up, open a page in the browser: drop pictures, see what the models make of them
 	@ls models/*.h5 >/dev/null 2>&1 || { echo "error: no model is here; run make repro first" >&2; exit 1; }
 	python -m streamlit run tools/predict/app.py
 
