@@ -223,7 +223,7 @@ def main() -> None:
         return
     st.session_state.setdefault("model", models.best)
     chosen = st.session_state["model"]
-    with st.spinner(f"Looking at {len(uploads)} pictures …"):
+    with st.spinner("Looking …"):
         names = [upload.name for upload in uploads]
         seen = seen_of(uploads, models.preprocess)
         rows = rows_by(models.detectors[chosen], names, seen)

@@ -39,7 +39,8 @@ def explanation(
     for number, text in enumerate((plain(name), said)):
         fitting = _fitting(text, picture.width - 2 * GAP, font)
         draw.text((GAP, top + number * line), fitting, "black", font)
-    before, top = f"speaks for {label}: nothing ", top + 2 * line
+    before = f"left: what it saw; right: what speaks for {label}, nothing "
+    top += 2 * line
     place = GAP + math.ceil(font.getlength(before))
     draw.text((GAP, top), before, "black", font)
     picture.paste(scale(), (place, top))
