@@ -34,12 +34,17 @@ def unowned(repo: Repo, variants: list[str]) -> list[Path]:
     stages = read_stages(LOCK).values() if LOCK.exists() else ()
     written = {Path(out["path"]) for stage in stages for out in stage.get("outs", ())}
     tracked = {Path(name) for name in (git("ls-files", "-z") or b"").decode().split("\0")}
-    left = found - owned - (tracked - written)
-    return sorted(path for path in left if not path.name.startswith("."))
+    kept = owned | (tracked - written)
+    kept |= {folder for path in kept for folder in path.parents}
+    left = sorted(path for path in found - kept if not path.name.startswith("."))
+    return [path for path in left if path.parent not in left]
 
 
 def _patterns() -> set[str]:
-    """Return the outputs of dvc.yaml that there are several of, with `*` for each name in them."""
+    """Return the outputs of dvc.yaml that there are several of, with `*` for each name in them.
+
+    So are the folders that are made for one name, which DVC may leave empty.
+    """
     outs = {
         path
         for stage in read_yaml(PIPELINE)["stages"].values()
@@ -47,17 +52,17 @@ def _patterns() -> set[str]:
         for out in stage.get("do", stage).get(kind, ())
         for path in ([out] if isinstance(out, str) else out)
     }
-    return {re.sub(r"\$\{[^}]*\}", "*", path) for path in outs if "${" in path}
+    several = {Path(re.sub(r"\$\{[^}]*\}", "*", path)) for path in outs if "${" in path}
+    several |= {folder for path in several for folder in path.parents}
+    return {str(path) for path in several if "*" in str(path)}
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it, and a folder that this leaves empty."""
+    """Remove a file, or a folder with all that is in it."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink()
-    if not any(path.parent.iterdir()):
-        path.parent.rmdir()
 
 
 def main() -> None:

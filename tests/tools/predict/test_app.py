@@ -211,9 +211,11 @@ def test_it_fits_a_phone_and_suits_who_cannot_see_or_use_a_mouse(
 ) -> None:
     page = opened.page
     page.set_viewport_size({"width": width, "height": 844})
-    for _ in range(5):
+    upload = page.locator("[data-testid=stFileUploader] button")
+    expect(upload).to_be_visible()
+    for _ in range(9):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.tagName") == "BUTTON":
+        if upload.evaluate("button => button == document.activeElement"):
             break
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
