@@ -15,6 +15,8 @@ from stages.pages.slice_table import rest_in_words, slice_table
 from stages.pages.templates import render
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
+LICENCE = "apache-2.0"
+"""That of the models, as the hub writes it: https://huggingface.co/docs/hub/repositories-licenses."""
 HUB_METRICS = ["accuracy", "precision", "recall", "f1", "roc_auc", "brier_score"]
 """What the hub knows by the same name, https://huggingface.co/evaluate-metric."""
 WEIGHTED = {"precision", "recall", "f1"}
@@ -83,6 +85,7 @@ def metadata(
         _result(found, {"name": path, "type": "imagefolder"}) for path, found in sets.items()
     ]
     return {
+        "license": LICENCE,
         "library_name": "keras",
         "pipeline_tag": "image-classification",
         "tags": ["ai-generated-image-detection"],

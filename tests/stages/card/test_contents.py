@@ -14,7 +14,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from markdown_it import MarkdownIt
 
-from stages.card.contents import KINDS
+from stages.card.contents import KINDS, LICENCE
 from stages.common.arrays import Split
 from stages.common.command import InputError
 from stages.evaluate import decision
@@ -147,7 +147,7 @@ def test_the_hub_reads_the_metrics(write: Callable[[], str]) -> None:
     model = about(page)
     assert (model.model_name, model.library_name) == ("base", "keras")
     assert model.pipeline_tag == "image-classification"
-    assert model.license is None, "this repository names none"
+    assert model.license == LICENCE
     metrics = read("metrics/base.json")
     assert {result.metric_type: result.metric_value for result in results(page)} == {
         name: metrics[name] for name in model.metrics or []
