@@ -47,7 +47,8 @@ benchmark: .venv/pipeline ## time a cold run, each stage and a run with nothing 
 .PHONY: requirements
 requirements: .venv/tests ## resolve requirements*.in anew for Python 3.11 to 3.13
 	for name in requirements requirements-s3 requirements-ssh requirements-parquet \
-	        requirements-app requirements-notebook requirements-backbone requirements-cluster requirements-dev; do \
+	        requirements-app requirements-notebook requirements-export \
+	        requirements-backbone requirements-cluster requirements-dev; do \
 	    uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
 	        --generate-hashes --upgrade --custom-compile-command 'make requirements' \
 	        $$name.in -o $$name.txt || exit 1; \
@@ -68,12 +69,12 @@ clean: ## remove the virtual environment (never data or results)
 	python -m pip install --quiet --require-hashes -r requirements.txt
 	@touch $@
 
-.venv/app .venv/notebook: .venv/%: requirements-%.txt .venv/pipeline
+.venv/app .venv/notebook .venv/export: .venv/%: requirements-%.txt .venv/pipeline
 	python -m pip install --quiet --require-hashes -r $<
 	@touch $@
 
 .venv/tests: requirements-dev.txt requirements-s3.txt requirements-ssh.txt requirements-parquet.txt \
-        .venv/app .venv/notebook
+        .venv/app .venv/notebook .venv/export
 	python -m pip install --quiet --require-hashes -r requirements-s3.txt -r requirements-ssh.txt \
 	    -r requirements-parquet.txt -r requirements-dev.txt
 	@touch $@

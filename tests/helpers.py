@@ -131,7 +131,7 @@ def link_environment(root: Path) -> None:
     environment.mkdir()
     for name in ("bin", "lib", "pyvenv.cfg"):
         (environment / name).symlink_to(Path(sys.prefix) / name)
-    for installed in ("pipeline", "app", "notebook"):
+    for installed in ("pipeline", "app", "notebook", "export"):
         (environment / installed).touch()
 
 

@@ -22,8 +22,8 @@ from stages.common.params import PARAMS_FILE, read_yaml
 from stages.configure.check import check
 from stages.images.parallel import available_cores
 from stages.networks.config import read_config
-from tools.repro.machine import visible_gpus
 from tools.ranking import NUMBERS, in_lines
+from tools.repro.machine import visible_gpus
 from tools.repro.plan import changed_stages, put_in_order, stages_in_lock
 from tools.repro.processes import run_dvc, stop
 from tools.repro.record import record
