@@ -96,7 +96,8 @@ def test_a_page_of_plots_draws_every_variant_without_a_network(
     # One epoch: each split of each variant is a point, and a line from it to itself.
     assert drawn["training accuracy"]["marks"] == drawn["training loss"]["marks"] == 4
     assert drawn["metrics"]["marks"] >= 12
-    assert drawn["ROC"]["marks"] == drawn["precision and recall"]["marks"] == 2
+    # A line of each variant, and markers on it.
+    assert drawn["ROC"]["marks"] >= 2 and drawn["precision and recall"]["marks"] >= 2
     assert drawn["accuracy"]["marks"] >= 2
     # Four kinds of perturbation; a line and the levels of each, from none on.
     assert drawn["robustness"]["marks"] >= 4 * 2
@@ -293,8 +294,9 @@ def test_a_page_of_differences_shows_both_revisions(
     drawn = charts(shown.page)
     assert list(drawn) == TITLES
     for title, chart in drawn.items():
-        assert {"HEAD", "workspace", "base", "sgd"} <= set(chart["texts"]), title
-    assert drawn["ROC"]["marks"] == 4
+        written = " ".join(chart["texts"])
+        assert all(name in written for name in ("HEAD", "workspace", "base", "sgd")), title
+    assert drawn["ROC"]["marks"] >= 4
     assert (shown.complaints, shown.requests) == ([], [])
 
 

@@ -43,8 +43,8 @@ window.vegaEmbed = async (place, spec) => {
     const fit = (width, least, number) =>
       Math.max(least, Math.min(width + Math.floor(left / number), 1.6 * width));
     if (panel.width.step) {
-      const variants = new Set(spec.data.values.map(row => row.variant)).size;
-      panel.width.step = fit(panel.width.step, 28, variants);
+      const columns = new Set(spec.data.values.map(row => [row.rev, row.variant].join())).size;
+      panel.width.step = fit(panel.width.step, 28, columns);
     } else {
       panel.width = fit(panel.width, 100, spec.columns ?? 1);
     }
