@@ -276,8 +276,8 @@ def runs_note(report: Mapping[str, Any]) -> str:
 def choice_note(report: Mapping[str, Any]) -> str:
     """Return what stands below `runs_table`: by which of its columns to choose."""
     text = (
-        "Choose by validation: accuracy on the validation split, as trained. The test split is for "
-        "the last look."
+        "Choose by validation: accuracy on the validation split, as trained, is what the variants "
+        "are sorted by. The test split is for the last look. In brackets: 95% intervals."
     )
     if not has_held_out(report):
         return text

@@ -24,16 +24,17 @@ def headline(
         sets: what was measured on each external data set, by name.
     """
     sentences = [
-        f"It is right about **{_percent(metrics, 'accuracy')} of test images** of the kinds that "
-        "it learned from."
+        f"It is right about **{metrics['accuracy']:.1%} of test images** (95% interval "
+        f"{_interval(metrics, 'accuracy')}), which are of the kinds that it learned from."
     ]
     if "held_out_accuracy" in metrics:
         names = list(map(code, slices.loc[slices["split"] == HELD_OUT, "slice"].unique()))
         which = _listed(names) if len(names) <= NAMED else f"{len(names)} slices"
         sentences.append(
             f"Of {metrics['held_out_images']:,} images of what it has never seen, {which}, it gets "
-            f"**{_percent(metrics, 'held_out_accuracy')}** right, over "
-            f"{metrics['held_out_observations']:,} independent observations: expect no more of "
+            f"**{metrics['held_out_accuracy']:.1%}** right "
+            f"({_interval(metrics, 'held_out_accuracy')}, over "
+            f"{metrics['held_out_observations']:,} independent observations): expect no more of "
             "other subjects and generators."
         )
     elif not sets:
@@ -63,10 +64,8 @@ def held_out_table(slices: pd.DataFrame) -> str:
     return table(["held out", "label", "accuracy", "images", "observations"], rows)
 
 
-def _percent(metrics: Mapping[str, Any], name: str) -> str:
-    """Return the share `name` of `metrics` with the ends of its interval."""
-    share, low, high = (metrics[name + end] for end in ("", "_low", "_high"))
-    return f"{share:.1%} ({low:.1%} to {high:.1%})"
+def _interval(metrics: Mapping[str, Any], name: str) -> str:
+    return f"{metrics[f'{name}_low']:.1%} to {metrics[f'{name}_high']:.1%}"
 
 
 def _listed(texts: list[str]) -> str:

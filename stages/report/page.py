@@ -64,16 +64,16 @@ def to_html(markdown: str, pictures: Mapping[str, bytes] | None = None, level: i
                 child.attrs["src"] = data_uri((pictures or {})[str(child.attrs["src"])])
                 child.attrs["loading"] = "lazy"
     html = str(parser.renderer.render(tokens, parser.options, {}))
-    html = re.sub(r"\(\S+ to \S+\)", r'<span class="interval">\g<0></span>', html)
+    html = re.sub(r"\([-+.\d]+ to [-+.\d]+\)", r'<span class="interval">\g<0></span>', html)
     # The keyboard scrolls what has the focus.
     html = html.replace("<table>", '<div class="scroll" tabindex="0"><table>')
     return html.replace("</table>", "</table></div>")
 
 
 def inline(svg: str) -> str:
-    """Return a file of Matplotlib as an element of a page: its text without a heading of XML.
+    """Return an SVG file of Matplotlib as an element of a page.
 
-    Names of groups go, which would stand in the page once a figure.
+    The ids of its groups go: other figures have the same ones, and nothing refers to them.
     """
     element = svg[svg.index("<svg ") :].replace("<svg ", '<svg aria-hidden="true" ', 1)
     return re.sub(r' id="[a-z0-9A-Z]+(_\d+)+"', "", element)

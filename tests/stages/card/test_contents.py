@@ -209,7 +209,8 @@ def test_the_accuracy_never_stands_without_what_is_known_of_other_images(
         page = write()
         return page[: page.index("## Model details")]
 
-    own = "**75.0% (67.5% to 81.2%) of test images** of the kinds that it learned from."
+    own = "**75.0% of test images** (95% interval 67.5% to 81.2%), which are of the kinds that it"
+    own += " learned from."
     assert f"{own} It was tried on no subjects or generators that it has not seen" in opening()
     assert "`source.hold_out`" in opening()
     measured("holiday")
@@ -217,7 +218,7 @@ def test_the_accuracy_never_stands_without_what_is_known_of_other_images(
     change("metrics/base.json", **{f"held_out_{name}": HELD_OUT[name] for name in HELD_OUT})
     slices((("REAL", "", "test"), ("FAKE", "007", "held_out")))
     text = opening()
-    unseen = "Of 1,200 images of what it has never seen, `007`, it gets **60.0% (50.0%"
+    unseen = "Of 1,200 images of what it has never seen, `007`, it gets **60.0%** right (50.0%"
     assert f"{own} {unseen}" in text
     assert rows(text)[-1] == ["`007`", "FAKE", "0.700 (0.600 to 0.800)", "1,200", "30"]
     assert "Of 100 test images it calls 25 wrongly, and of 100 that are held out 40:" in write()

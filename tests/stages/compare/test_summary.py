@@ -287,8 +287,8 @@ def test_the_accuracy_of_the_best_never_stands_without_what_is_known_of_others()
 
     own = (
         "# Comparison of 3 variants\n\nTake **wide**: the best of 3 on validation, measured on 520 "
-        "independent observations (1,000 images). It is right about **75.0% (72.0% to 78.0%) of "
-        "test images** of the kinds that it learned from. "
+        "independent observations (1,000 images). It is right about **75.0% of test images** (95% "
+        "interval 72.0% to 78.0%), which are of the kinds that it learned from. "
     )
     nothing = "It was tried on no subjects or generators that it has not seen: **do not expect as "
     assert opening().startswith(own + nothing)
@@ -296,8 +296,8 @@ def test_the_accuracy_of_the_best_never_stands_without_what_is_known_of_others()
     assert opening(external=True).startswith(own + elsewhere)
     held_out = opening(held_out=("FAKE",))
     assert held_out.startswith(
-        own + "Of 1,200 images of what it has never seen, `sd`, it gets **55.0% (41.0% to 63.0%)** "
-        "right, over 7 independent observations: expect no more of other subjects and generators. "
+        own + "Of 1,200 images of what it has never seen, `sd`, it gets **55.0%** right (41.0% to "
+        "63.0%, over 7 independent observations): expect no more of other subjects and generators. "
         "Highest on these: **base**, 0.600 ("
     )
     assert "| `sd` | FAKE | 0.550 (0.450 to 0.600) | 1,200 | 1,196 |" in held_out

@@ -31,6 +31,15 @@ def test_pictures_are_inside_the_page_and_headings_stand_deeper() -> None:
     assert f'src="data:image/png;base64,{encoded}"' in html
     assert 'alt="seen"' in html
     assert "<td>1</td>" in html
+    assert '<div class="scroll" tabindex="0"><table>' in html, "the keyboard reaches what scrolls"
+
+
+def test_an_inline_figure_keeps_the_ids_that_it_refers_to() -> None:
+    svg = '<?xml version="1.0"?>\n<svg width="9pt"><g id="line2d_1"><use xlink:href="#m12ab"/></g>'
+    svg += '<path id="m12ab"/></svg>'
+    element = page.inline(svg)
+    assert element.startswith('<svg aria-hidden="true" width="9pt"><g><use')
+    assert 'id="m12ab"' in element
 
 
 def test_what_a_file_name_holds_is_text() -> None:
