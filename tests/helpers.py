@@ -246,22 +246,27 @@ def stages_run(output: str) -> list[str]:
     return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")]
 
 
+def tracked(folder: str = ".") -> list[str]:
+    """Return the files of this repository in `folder` that Git has, or would have if added."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", folder]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return [name for name in listed.stdout.split("\0") if name and (REPOSITORY / name).is_file()]
+
+
+def copy_files(names: list[str], root: Path) -> None:
+    """Copy files of this repository to the same places below `root`."""
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, root / name)
+
+
 def new_project(root: Path, files: dict[str, bytes], changes: dict) -> Project:
     """Return this repository's code as a new project whose data set is `files`."""
-    root.mkdir()
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=REPOSITORY,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split("\0")
-    for name in filter(None, listed):
-        # What DVC tracks beside the pipeline stays: `dvc status` is to have nothing to say of it.
-        left_out = name.startswith(("tests/", "dvc.lock", "data/")) and not name.endswith(".dvc")
-        if (REPOSITORY / name).is_file() and not left_out:
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, root / name)
+    # What DVC tracks beside the pipeline stays: `dvc status` is to have nothing to say of it.
+    left_out = ("tests/", "dvc.lock", "data/")
+    copy_files(
+        [name for name in tracked() if name.endswith(".dvc") or not name.startswith(left_out)], root
+    )
     for folder in ("configs", "metrics", "models", "reports"):
         shutil.rmtree(root / folder, ignore_errors=True)
     (root / "data").mkdir(exist_ok=True)

@@ -2,7 +2,6 @@
 
 import ast
 import re
-import subprocess
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.helpers import REPOSITORY
+from tests.helpers import REPOSITORY, tracked
 
 PIPELINE: dict[str, dict] = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
 ENTRIES = {name: entry.get("do", entry) for name, entry in PIPELINE.items()}
@@ -126,11 +125,3 @@ def test_no_two_modules_have_one_name() -> None:
 
 def sources(folder: str) -> list[str]:
     return [name for name in tracked(folder) if name.endswith(".py")]
-
-
-def tracked(folder: str) -> list[str]:
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", folder]
-    listed = subprocess.run(
-        command, cwd=REPOSITORY, capture_output=True, text=True, check=True
-    ).stdout.split()
-    return [name for name in listed if (REPOSITORY / name).exists()]

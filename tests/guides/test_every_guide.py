@@ -33,7 +33,7 @@ GUIDES = [*sorted((REPOSITORY / "docs").glob("*.md")), REPOSITORY / "CONTRIBUTIN
 def test_each_block_says_whether_it_is_to_be_run(guide: Path) -> None:
     tokens = MarkdownIt().parse(guide.read_text(encoding="utf-8"))
     blocks = {token.info for token in tokens if token.type in ("fence", "code_block")}
-    assert blocks <= {"bash", "console", "text", "yaml"}
+    assert blocks <= {"bash", "console", "mermaid", "text", "yaml"}
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)

@@ -63,6 +63,7 @@ def lay_out(root: Path) -> None:
 
 @pytest.mark.slow
 def test_from_a_folder_to_an_answer(project: Project) -> None:
+    """What follows is in the README, and in the test of docs/your-own.md."""
     lay_out(project.root)
     proposed, applied = Guide("your-data.md").follow("From a folder to an answer", project)
     command = "python -m tools.start data/holiday.zip --apply"
@@ -70,8 +71,6 @@ def test_from_a_folder_to_an_answer(project: Project) -> None:
     assert yaml.safe_load((project.root / "params.yaml").read_text())["source"]["path"] == (
         "data/holiday.zip"
     )
-    assert "data/holiday.zip" in (project.root / "models/sgd.md").read_text()
-    assert project.repro() == []
 
 
 @pytest.mark.slow
