@@ -1,7 +1,7 @@
 """Say whether dvc.lock belongs to the code and the parameters; exit with 1 if it does not.
 
-Needs neither data nor a remote: what was not pulled counts as what dvc.lock says it is. Stages that
-would run only because an earlier one writes something else are not known before it ran.
+Needs neither data nor a remote: what was not pulled counts as what dvc.lock says it is. Nobody can
+know which stages would run only because an earlier one will write something else.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Let `dvc plots show` and `dvc plots diff` write pages that need no network.
 
-DVC's own page loads Vega, which draws the charts, from the Internet. This writes a template of the
-page that holds Vega itself, and sets DVC's option plots.html_template to it for this clone alone.
-A template that was set before stays. Back to DVC's own: dvc config --local -u plots.html_template
+DVC's own page loads Vega, which draws the charts, from the Internet. This writes a template that
+contains Vega, and sets DVC's option plots.html_template to it, for this clone alone and unless the
+option is set already. Back to DVC's own: dvc config --local -u plots.html_template
 """
 
 import re
@@ -16,7 +16,7 @@ from stages.common.command import InputError, command_line, run
 from stages.common.files import replacing
 
 DVC_FOLDER = Path(".dvc")
-TEMPLATE = Path("tmp/plots.html")  # below .dvc; Git passes over it
+TEMPLATE = Path("tmp/plots.html")  # below .dvc; Git ignores it
 OPTION = "plots.html_template"
 VEGA_LITE = "6.4"
 

@@ -1,9 +1,9 @@
 """Train a variant again in a scratch clone, and say whether the same bytes come out.
 
-Exits with 1 if not, and then says which epoch of the training curves and which tensor of the
-network differ first. The clone is of HEAD; the data come from DVC's cache, which it leaves alone.
-A backbone, which Git does not have, is copied. What the models were trained on stands in
-reports/machine.json, which `tools.repro` writes.
+If not, exits with 1 and says which epoch of the training curves and which tensor of the network
+differ first. The clone is of HEAD. The data come from DVC's cache, which stays as it is; a
+backbone, which Git does not have, is copied. `tools.repro` records in reports/machine.json what the
+models were trained on.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ def _tensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def verify(variant: str, expected: dict[str, str]) -> bool:
-    """Train `variant` again, print what came of it, and return whether it is the same."""
+    """Train `variant` again, print what differs, and return whether nothing does."""
     for path, digest in expected.items():
         if not Path(path).exists() or _md5(Path(path)) != digest:
             raise InputError(f"{path}: not the file of dvc.lock; `dvc checkout` or `dvc pull` it")
@@ -86,7 +86,7 @@ def verify(variant: str, expected: dict[str, str]) -> bool:
         command = ["dvc", "repro", "--single-item", "--force", "--no-run-cache", "--no-commit"]
         again = subprocess.run([*command, f"train@{variant}"], cwd=clone, stdout=sys.stderr)
         if again.returncode:
-            raise InputError(f"{variant}: could not be trained again; why stands above")
+            raise InputError(f"{variant}: could not be trained again; the reason is above")
         if all(_md5(clone / path) == digest for path, digest in expected.items()):
             print(f"{variant}: identical")
             return True

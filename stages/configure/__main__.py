@@ -1,6 +1,6 @@
-"""configure: work out what each model's configuration is, and refuse what cannot be meant.
+"""configure: work out each model's configuration, and refuse values that make no sense.
 
-In:  params.yaml, all of it: what is wrong in any block is refused here, before anything else runs.
+In:  params.yaml, all of it: an error in any block stops the run here, before anything trains.
      The blocks `train` (the base model), `recipes` (changes that several variants may share) and
      `variants` (what each changes) make the configurations.
 Out: configs/<variant>.yaml, complete, so that a model depends on its own values and no others;

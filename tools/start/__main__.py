@@ -2,14 +2,14 @@
 
 DATA is a folder, a zip, a tar or Parquet files. Its folders say what is a photograph and what was
 generated (holiday/real/..., holiday/fake/...), and those below them what an image shows or what
-made it (real/landscapes/..., fake/midjourney/...). This reads every image and prints what is there,
-what it proposes for params.yaml and why, what it leaves to you, and the next commands:
+made it (real/landscapes/..., fake/midjourney/...). This reads every image and prints what it found,
+what it proposes for params.yaml and why, what only you can decide, and the next commands:
 
     python -m tools.start data/holiday.zip            # changes nothing
     python -m tools.start data/holiday.zip --apply    # writes the proposal to params.yaml
 
-All else in params.yaml stays as it is, comments included; `git checkout params.yaml` brings back
-what was committed.
+The rest of params.yaml stays as it is, comments included. `git checkout params.yaml` brings back
+what you last committed.
 """
 
 import os

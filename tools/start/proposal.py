@@ -36,12 +36,12 @@ WHY_FOR_PHOTOGRAPHS = [
         "align",
         f"each image is first scaled to a shorter side of {ALIGNED['shorter_side']} pixels, and "
         f"saved as JPEG of quality {ALIGNED['jpeg_quality']}: then neither size nor compression "
-        "tells the labels apart, and what is learned holds better for subjects that are left out",
+        "tells the labels apart, and what is learned holds better for new subjects",
     ),
     (
         "image_size",
-        f"these are photographs: networks see all of each at {NETWORK} pixels, as pretrained ones "
-        "know it, and 2 crops that are not scaled any more, where generators leave finer traces",
+        f"these are photographs: networks see each whole image at {NETWORK} pixels, as pretrained "
+        "ones expect, and 2 crops that are not scaled again, where generators leave finer traces",
     ),
     (
         "aspect",
@@ -55,8 +55,8 @@ WHY_FOR_PHOTOGRAPHS = [
     ),
     (
         "variants",
-        "photo has a pretrained network, photo-small one of its own at 64 pixels; small, at 32 "
-        "pixels, is the baseline that says what these are worth",
+        "photo uses a pretrained network, photo-small has one of its own at 64 pixels; small, at "
+        "32 pixels, is the baseline that says what these are worth",
     ),
 ]
 
@@ -82,7 +82,7 @@ def propose(survey: Survey, configs: dict[str, dict[str, Any]]) -> Proposal:
     gone = [name for name in configs if name not in values.get("variants", configs)]
     if gone:
         title, text = reasons.pop()
-        text += f"; they take the place of {', '.join(gone)}, which `git checkout params.yaml`"
+        text += f"; they replace {', '.join(gone)}, which `git checkout params.yaml`"
         reasons.append((title, f"{text} brings back"))
     source = {"source.path": survey.params.path, "source.hold_out": survey.hold_out}
     return Proposal({**source, **values}, reasons)
@@ -110,11 +110,11 @@ def _for_small_images(
         "robustness.samples": 1000,
     }
     what = "their own size" if one_size else "the middle one of their sizes"
-    why = [("image_size", f"these are small: networks see all of each, at {what}")]
+    why = [("image_size", f"these are small: networks see each whole image, at {what}")]
     largest = max(max(config["input_size"] or [0]) for config in configs.values())
     if largest > min(size) or any(config["views"] != "whole" for config in configs.values()):
         values |= {"variants": {"small": {"recipe": "small"}}, "compare.baseline": "small"}
-        why.append(("variants", "small, for those that are here need larger images"))
+        why.append(("variants", "small, because the present ones need larger images"))
     return values, why
 
 
@@ -129,11 +129,11 @@ def _why_hold_out(survey: Survey) -> str:
     )
     lacking = [label for label in LABELS if label not in set(images["label"])]
     none = (
-        f"no slice of {' or '.join(lacking)}: it takes one of {LEAST_IMAGES} images or more that "
+        f"no slice of {' or '.join(lacking)}: that takes one of {LEAST_IMAGES} images or more that "
         "is not the largest, and others in each split"
     )
     honest = (
-        f"{held_out}: never trained on, but measured. The accuracy on them is the honest one: it "
-        "is that on subjects and generators that a model has not seen"
+        f"{held_out}: never trained on, only measured. The accuracy on them is the honest one: "
+        "what to expect on subjects and generators that a model has not seen"
     )
     return "; ".join([honest] * bool(held_out) + [none] * bool(lacking))

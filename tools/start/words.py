@@ -63,7 +63,7 @@ def what_is_there(survey: Survey) -> list[Row]:
     if images[["width", "height"]].nunique().max() == 1:
         size = f"all {images['width'].iloc[0]:,} x {images['height'].iloc[0]:,} pixels"
     rows.append(("size", size))
-    who = "as the data set says" if survey.names_splits else "drawn at random, as nothing says it"
+    who = "as the data set says" if survey.names_splits else "drawn at random"
     splits = [
         f"{name.replace('_', ' ')} {in_words(counts['used'][name])}" for name in splits_of(images)
     ]
@@ -79,7 +79,7 @@ def what_is_there(survey: Survey) -> list[Row]:
     if found:
         above = {name: value for name, value in found.items() if value > limit}
         told = ", ".join(f"{name} {value:.3f}" for name, value in (above or found).items())
-        what = "tell REAL from FAKE without a look at the image" if above else "none"
+        what = "tell REAL from FAKE without looking at the image" if above else "none"
         rows.append(("short cuts", f"{what}: {told} (0.5 is chance, {limit} the limit)"))
     return rows
 
@@ -89,7 +89,7 @@ def decisions(survey: Survey) -> list[Row]:
     images, said = survey.images, {f.name: f.message for f in survey.audit.findings}
     rows = []
     if survey.params.path.startswith(("/", "../")):
-        what = "lies outside of this folder, so others would not find it: put it in data/"
+        what = "is outside of this folder, where others will not find it: move it to data/"
         rows.append(("path", f"{survey.params.path} {what}"))
     if "small_test" in said:
         needed = next(n for n in count(1) if not small_test(_alone(n)))
@@ -101,15 +101,15 @@ def decisions(survey: Survey) -> list[Row]:
             (
                 "slices",
                 f"nothing says what {' and '.join(without)} images show, or what made them, so "
-                "nothing will be known of subjects or generators that are new: give each a folder "
-                "below that of the label, or see source.slice_pattern and source.groups",
+                "you will not learn how models do on new subjects or generators: sort the images "
+                "into folders below the label's, or see source.slice_pattern and source.groups",
             )
         )
     if not survey.counts["groups"]["number"]:
         rows.append(
             (
                 "groups",
-                "do several images show one scene? They belong on one side of a split: name them "
+                "do several images show one scene? They belong in one split: name them "
                 "in a groups.csv in the data set (path, group, slice), or by source.group_pattern",
             )
         )
@@ -128,13 +128,14 @@ def next_commands(data: str, is_written: bool, configs: dict[str, Any]) -> str:
         is_written: params.yaml says what is proposed.
         configs: the variants that are proposed.
     """
-    lines = [] if is_written else [(f"python -m tools.start {quote(data)} --apply", "writes that")]
+    apply = f"python -m tools.start {quote(data)} --apply"
+    lines = [] if is_written else [(apply, "writes these values")]
     backbones = {name: config["backbone"] for name, config in configs.items() if config["backbone"]}
     missing = [name for name, one in backbones.items() if not Path(one["weights"]).exists()]
     if missing:
-        what = f"the pretrained network of {', '.join(missing)}, which is not here"
+        what = f"fetches the pretrained network of {', '.join(missing)}"
         lines.append(("make backbone", what))
-    lines.append(("make repro", "or dvc repro; then open reports/index.html"))
+    lines.append(("make repro", "then open reports/index.html"))
     width = max(len(command) for command, _ in lines)
-    title = "Next" + " (params.yaml says all of that)" * is_written
+    title = "Next" + " (params.yaml has these values)" * is_written
     return "\n".join([title, *(f"  {one:{width}}  # {what}" for one, what in lines)]) + "\n"

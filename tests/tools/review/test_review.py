@@ -417,7 +417,7 @@ def test_metrics_of_validation_stand_first_where_there_are_any() -> None:
     rows = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| base | ")]
     assert rows[:3] == ["validation accuracy", "held-out accuracy", "accuracy"]
     assert "| base | validation accuracy | 0.500 | 0.625 | +0.125 |" in text
-    assert "A choice is made on validation" in text
+    assert "Choose on validation" in text
 
 
 def test_images_of_one_cluster_are_one_observation() -> None:

@@ -229,14 +229,14 @@ def test_a_person_reads_what_is_there_what_to_do_and_why(
     assert "base, epoch, sgd, sigmoid, val, which `git checkout params.yaml` brings back" in text
     # 141 is the least n for which Wilson's interval of 0.9 n is no wider than 0.1.
     assert "141 test images (of 705) would do" in text
-    assert "python -m tools.start a.zip --apply # writes that make backbone # the pre" in text
+    assert "python -m tools.start a.zip --apply # writes these values make backbone # fet" in text
 
     weights = Path(read_yaml(here / "params.yaml")["recipes"]["photo"]["backbone"]["weights"])
     weights.parent.mkdir(parents=True)
     weights.touch()
     run("a.zip", "--apply")
     printed = capsys.readouterr().out
-    assert printed.split("Next")[1].startswith(" (params.yaml says all of that)\n  make repro")
+    assert printed.split("Next")[1].startswith(" (params.yaml has these values)\n  make repro")
 
 
 def test_values_of_any_style_are_replaced_and_what_stands_after_them_stays(here: Path) -> None:
