@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -74,12 +74,30 @@ def load_keras(path: Path, threads: int) -> Run:
 def _write_onnx(network: keras.Model, path: Path) -> None:
     import onnx
     import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     serve, signature = _serving(with_plain_scaling(network))
-    model, _ = tf2onnx.convert.from_function(tf.function(serve), signature)
+    # tf2onnx itself would take the statistics of a layer `Normalization` for inputs.
+    frozen = convert_variables_to_constants_v2(tf.function(serve).get_concrete_function(*signature))
+    plain = tf.function(lambda *inputs: {OUTPUT: frozen(*inputs)[0]})
+    model, _ = tf2onnx.convert.from_function(plain, signature)
     for tensor in [*model.graph.input, *model.graph.output]:
         tensor.type.tensor_type.shape.dim[0].dim_param = "N"
+    _number(model.graph)
     onnx.save(model, path)
+
+
+def _number(graph: Any) -> None:
+    """Name all within an ONNX `graph` by its place: tf2onnx's names follow the order of sets."""
+    names = {tensor.name: tensor.name for tensor in [*graph.input, *graph.output]} | {"": ""}
+    for place, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{place}"
+        for tensors in (node.input, node.output):
+            tensors[:] = [names.setdefault(name, f"tensor_{len(names)}") for name in tensors]
+    for weights in graph.initializer:
+        weights.name = names[weights.name]
+    graph.initializer.sort(key=lambda weights: weights.name)
+    del graph.value_info[:]
 
 
 def _load_onnx(path: Path, threads: int) -> Run:
