@@ -1,0 +1,42 @@
+"""The container is what continuous integration builds, and holds nothing that Git ignores."""
+
+import json
+import re
+
+import yaml
+
+from tests.helpers import REPOSITORY
+
+DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
+
+
+def test_it_has_the_python_and_the_packages_of_continuous_integration() -> None:
+    workflow = yaml.safe_load((REPOSITORY / ".github/workflows/test.yaml").read_text())
+    versions = {
+        step["with"]["python-version"]
+        for job in workflow["jobs"].values()
+        for step in job["steps"]
+        if "python-version" in step.get("with", {})
+    }
+    assert set(re.findall(r"^FROM python:([\d.]+)-", DOCKERFILE, re.MULTILINE)) == versions
+    installed = re.search(r"--no-install-recommends \\\n +(.+) \\", DOCKERFILE)
+    of_ci = re.findall(r"packages\+=\((.+?)\)", (REPOSITORY / ".ci/run").read_text())
+    assert installed and {*" ".join(of_ci).split(), "git", "make"} == set(installed[1].split())
+
+
+def test_what_git_ignores_stays_outside() -> None:
+    ignored = {line.lstrip("/") for line in lines(".gitignore")}
+    outside = {line.removeprefix("**/").lstrip("/") for line in lines(".dockerignore")}
+    assert ignored <= outside
+
+
+def lines(name: str) -> list[str]:
+    found = (REPOSITORY / name).read_text().splitlines()
+    return [line for line in found if line and not line.startswith("#")]
+
+
+def test_an_editor_in_it_has_the_extensions_of_the_folder() -> None:
+    container = json.loads((REPOSITORY / ".devcontainer/devcontainer.json").read_text())
+    folder = json.loads((REPOSITORY / ".vscode/extensions.json").read_text())
+    assert container["customizations"]["vscode"]["extensions"] == folder["recommendations"]
+    assert (REPOSITORY / ".devcontainer" / container["build"]["dockerfile"]).resolve().is_file()
