@@ -49,7 +49,7 @@ def split() -> Split:
     )
 
 
-@pytest.mark.parametrize("views", ["whole", "crops", "both", "frozen"])
+@pytest.mark.parametrize("views", ["whole", "crops", "frozen"])
 def test_every_format_has_the_log_odds_of_the_original(views: str) -> None:
     """Of each view that the network looks at; it scales whole ones, and cuts crops."""
     path = save(views)
