@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -178,9 +179,9 @@ def page(
         OSError: a picture is missing.
     """
     variants = by_validation(report["variants"])
-    drawn: dict[str, list[str]] = {}
+    drawn: dict[str, list[str]] = defaultdict(list)
     for file in sorted(figures.glob("*.svg")):
-        drawn.setdefault(file.stem.partition("-")[0], []).append(inline(file.read_text("utf-8")))
+        drawn[file.stem.partition("-")[0]].append(inline(file.read_text("utf-8")))
     return render(
         TEMPLATE,
         words=verdicts_in_words(report),
