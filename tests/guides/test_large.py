@@ -17,7 +17,9 @@ GUIDE = Guide(
     {
         "data/cifake.zip": "data/small.zip",
         "-S compare.baseline": f"{FEWER} -S compare.baseline",
-        "recipe=robust'": "recipe=robust' -S recipes.robust.epochs=1",
+        # What follows a training is that of any variant.
+        "recipe=robust'": "recipe=robust' -S recipes.robust.epochs=1 train@base train@robust",
+        "patience=5'": "patience=5' train@base",
     },
 )
 
