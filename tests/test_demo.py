@@ -185,3 +185,13 @@ def test_the_card_cites_its_report() -> None:
 def test_the_recipe_is_no_part_of_the_pipeline() -> None:
     stages = {stage.path_in_repo for stage in Repo(str(REPOSITORY)).index.stages}
     assert not [path for path in stages if Path(path).parts[:2] == ("data", "demo")]
+
+
+def test_authors_of_photographs_that_ask_for_it_are_named() -> None:
+    photos = pd.read_csv(REPOSITORY / "data/demo/photos.csv", keep_default_na=False)
+    asked = photos[photos["licence"].str.startswith("CC-BY")]
+    lines = (REPOSITORY / "NOTICE").read_text().splitlines()
+    named = {tuple(re.split(r" {2,}", line.strip())) for line in lines if line.startswith("    ")}
+    named.remove(("title", "author", "licence"))
+    licences = asked["licence"].str.replace("CC-BY-", "CC BY ")
+    assert named == set(zip(asked["title"], asked["author"], licences, strict=True))

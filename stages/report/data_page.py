@@ -16,6 +16,8 @@ CELL, GAP = 96, 4
 COLUMNS = 8
 LISTED = 60
 """Slices of both labels on the page."""
+NO_IMAGES = {"litter": "hidden or left by a system"}
+"""What the audit calls files that are no images, in the reader's words."""
 
 
 class Shown(NamedTuple):
@@ -152,13 +154,14 @@ def _counts(audit: dict[str, Any]) -> str:
         ]
         for split, found in audit["found"].items()
     ]
+    no_images = {NO_IMAGES.get(kind, kind): number for kind, number in audit["passed_over"].items()}
     header = ["split", *LABELS, *(f"{label} in use" for label in LABELS), "observations in use"]
     text = (
         table(header, rows)
         + "\n\nThe images of a cluster (a group, equal pixels, or images that look alike) are one "
         "observation, and so is an image that stands alone."
         + f"\n\nImages left out: {in_words(audit['left_out'])}. "
-        f"Files passed over: {in_words(audit['passed_over'])}."
+        f"Files that are no images: {in_words(no_images)}."
     )
     if "bad_metadata" in audit:
         text += (
