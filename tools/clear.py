@@ -1,85 +1,85 @@
-"""List what the pipeline once wrote and nothing in params.yaml owns any more; --apply removes it.
+"""List what the pipeline wrote and nothing in params.yaml owns any more; --apply removes it.
 
 That is what a variant, or an external data set, leaves behind once it is removed or renamed: model,
-card, metrics, predictions, plots. DVC's cache keeps what DVC knew of it, so a variant that comes
-back trains nothing.
+card, metrics, predictions, plots, checkpoints. Only what dvc.lock names, or a killed training left,
+is listed: other files are yours. A variant that comes back trains nothing while DVC's cache has it.
 """
 
-import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc.rwlock import RWLOCK_FILE
 
 from stages.common.command import InputError, command_line, run
+from stages.common.files import read_json
 from stages.common.params import PARAMS_FILE, read_yaml
 from stages.configure.check import check
-from tools.programs import git
+from tools.programs import in_one_line
 from tools.repro.repair import LOCK, read_stages
 
-PIPELINE = Path("dvc.yaml")
-CHECKPOINTS = ("checkpoints/*.h5", "checkpoints/*.features")
-"""What a killed training leaves: no outputs, so that dvc.yaml does not name them."""
+CHECKPOINTS = Path("checkpoints")
+"""What killed trainings leave: no outputs, so that dvc.lock does not name them."""
 
 
-def unowned(repo: Repo, variants: list[str]) -> list[Path]:
-    """Return the files and folders that have the name of an output, and are none, sorted.
+def unowned(owned: set[str], written: set[str], variants: set[str]) -> list[Path]:
+    """Return the files and folders of this project that are there and nothing owns, sorted.
 
-    What Git tracks and dvc.lock does not name is a person's own, such as models/README.md.
+    Args:
+        owned: what stages read and write now.
+        written: what they wrote once, as dvc.lock says.
     """
-    owned = {Path(out.fs_path).relative_to(repo.root_dir) for out in repo.index.outs}
-    owned |= {Path(one.replace("*", variant)) for one in CHECKPOINTS for variant in variants}
-    found = {path for pattern in (*_patterns(), *CHECKPOINTS) for path in Path().glob(pattern)}
-    stages = read_stages(LOCK).values() if LOCK.exists() else ()
-    written = {Path(out["path"]) for stage in stages for out in stage.get("outs", ())}
-    tracked = {Path(name) for name in (git("ls-files", "-z") or b"").decode().split("\0")}
-    kept = owned | (tracked - written)
-    kept |= {folder for path in kept for folder in path.parents}
-    left = sorted(path for path in found - kept if not path.name.startswith("."))
-    return [path for path in left if path.parent not in left]
+    found = [Path(path) for path in written - owned]
+    found += [path for path in CHECKPOINTS.glob("*.*") if path.stem not in variants]
+    return sorted(path for path in found if path.exists() and _is_inside(path))
 
 
-def _patterns() -> set[str]:
-    """Return the outputs of dvc.yaml that there are several of, with `*` for each name in them.
-
-    So are the folders that are made for one name, which DVC may leave empty.
-    """
-    outs = {
-        path
-        for stage in read_yaml(PIPELINE)["stages"].values()
-        for kind in ("outs", "metrics")
-        for out in stage.get("do", stage).get(kind, ())
-        for path in ([out] if isinstance(out, str) else out)
-    }
-    several = {Path(re.sub(r"\$\{[^}]*\}", "*", path)) for path in outs if "${" in path}
-    several |= {folder for path in several for folder in path.parents}
-    return {str(path) for path in several if "*" in str(path)}
+def _is_inside(path: Path) -> bool:
+    """Return whether `path` lies in this folder, and not where a link leads: to others' files."""
+    folder = Path.cwd() / path.parent
+    return folder.resolve() == folder
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it."""
+    """Remove a file, or a folder with all that is in it; then the folders that are empty now."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink()
+    with suppress(OSError):
+        for folder in path.parents[:-1]:
+            folder.rmdir()
+
+
+def _require_quiet(repo: Repo) -> None:
+    """Raise `InputError` if a stage runs, which DVC's lock of the repository does not tell."""
+    file = Path(repo.tmp_dir or "") / RWLOCK_FILE
+    locks = read_json(file).values() if file.exists() else ()
+    if any(psutil.pid_exists(lock["write"]["pid"]) for lock in locks if lock.get("write")):
+        raise InputError("a stage is running; clear once it has ended")
 
 
 def main() -> None:
     parser = command_line("tools.clear", __doc__)
     parser.add_argument("--apply", action="store_true", help="remove what is listed")
     apply = parser.parse_args().apply
-    variants = list(check(read_yaml(PARAMS_FILE)))
+    variants = set(check(read_yaml(PARAMS_FILE)))
+    stages = read_stages(LOCK).values() if LOCK.exists() else ()
+    written = {out["path"] for stage in stages for out in stage.get("outs", ())}
     try:
-        # No stage is to write meanwhile.
         with Repo() as repo, repo.lock:
-            paths = unowned(repo, variants)
+            _require_quiet(repo)
+            owned = {one.def_path for one in (*repo.index.outs, *repo.index.deps)}
+            paths = unowned(owned, written, variants)
             for path in paths:
                 print(path)
                 if apply:
                     _remove(path)
     except DvcException as error:
-        raise InputError(" ".join(str(error).split())) from None
+        raise InputError(in_one_line(str(error))) from None
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be removed: {error.strerror}") from None
     if not paths:
