@@ -2,10 +2,11 @@
 
 import json
 import re
+from pathlib import Path
 
 import yaml
 
-from tests.helpers import REPOSITORY
+from tests.helpers import REPOSITORY, tracked
 
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
 
@@ -24,10 +25,14 @@ def test_it_has_the_python_and_the_packages_of_continuous_integration() -> None:
     assert installed and {*" ".join(of_ci).split(), "git", "make"} == set(installed[1].split())
 
 
-def test_what_git_ignores_stays_outside() -> None:
+def test_what_git_ignores_stays_outside_and_so_do_pictures_of_ones_own() -> None:
     ignored = {line.lstrip("/") for line in lines(".gitignore")}
     outside = {line.removeprefix("**/").lstrip("/") for line in lines(".dockerignore")}
-    assert ignored <= outside
+    assert "data/*" in outside
+    assert {line for line in ignored if not re.match("!?/?data/[^/]+/?$", line)} <= outside
+    readmitted = [line for line in lines(".dockerignore") if line.startswith("!/")]
+    back = {line.removeprefix("!/").rstrip("/") for line in readmitted}
+    assert {"/".join(Path(name).parts[:2]) for name in tracked("data")} == back
 
 
 def lines(name: str) -> list[str]:

@@ -26,3 +26,4 @@ def test_there_is_one_licence() -> None:
 def test_the_latest_changes_are_those_of_the_version() -> None:
     versions = re.findall(r"^## (.+)$", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert versions[0] == PROJECT["version"]
+    assert yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())["version"] == versions[0]

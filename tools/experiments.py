@@ -14,6 +14,7 @@ from dvc.exceptions import DvcException
 from stages.common.command import InputError, command_line, run
 from stages.common.params import PARAMS_FILE, read_yaml
 from stages.configure.check import BLOCKS, MODELS, check
+from tools.programs import in_one_line
 from tools.ranking import aligned
 
 METRICS = ("validation_accuracy", "accuracy", "roc_auc")
@@ -33,11 +34,14 @@ def in_lines(rows: Sequence[Mapping[str, Any]], variant: str) -> str:
     asked = re.compile(rf"configs/{variant}\.yaml:(.+)|(?:params\.yaml:)?((?:{blocks})\..+)")
     columns = {"experiment": [row["Experiment"] or row["rev"] for row in rows]}
     for metric in METRICS:
-        columns[metric] = [row.get(f"metrics/{variant}.json:{metric}") for row in rows]
+        # DVC leaves the file out where no other has such a metric.
+        columns[metric] = [
+            row.get(f"metrics/{variant}.json:{metric}", row.get(metric)) for row in rows
+        ]
     left = {}
     for key in dict.fromkeys(key for row in rows for key in row):
         values = [row.get(key) for row in rows]
-        if (found := asked.fullmatch(key)) and len(set(map(_text, values))) > 1:
+        if (found := asked.fullmatch(key)) and len(set(map(repr, values))) > 1:
             left[found[1] or found[2]] = values
     lines = _table(columns)
     for name in list(left):
@@ -47,7 +51,7 @@ def in_lines(rows: Sequence[Mapping[str, Any]], variant: str) -> str:
         lines = wider
         del left[name]
     if left:
-        lines.append(f"Parameters that differ, too: {len(left)}; `dvc exp show --only-changed`.")
+        lines.append(f"{len(left)} more parameters differ: `dvc exp show --only-changed` has them.")
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -71,7 +75,7 @@ def main() -> None:
     try:
         rows = dvc.api.exp_show()
     except DvcException as error:
-        raise InputError(" ".join(str(error).split())) from None
+        raise InputError(in_one_line(str(error))) from None
     print(in_lines(rows, variant))
 
 

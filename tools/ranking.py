@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.common.command import command_line, run
+from stages.common.command import InputError, command_line, run
 from stages.common.files import read_json
 from stages.compare.summary import by_validation, has_held_out, in_yaml
 
@@ -70,19 +70,23 @@ def _short(name: str) -> str:
 
 
 def _fitting(changes: Mapping[str, Any], width: int) -> str:
-    """Return the first of `changes` that fit into `width` letters, and how many more there are."""
-    texts = [f"{name} {in_yaml(value)}" for name, value in changes.items()]
-    for kept in range(len(texts), 0, -1):
-        more = len(texts) - kept
-        text = ", ".join(texts[:kept]) + f" and {more} more" * bool(more)
+    """Return those of `changes` that fit into `width` letters, and how many more there are."""
+    shown, named = f"{len(changes)} values" * bool(changes), list[str]()
+    for name, value in changes.items():
+        trial = [*named, f"{name} {in_yaml(value)}"]
+        more = len(changes) - len(trial)
+        text = ", ".join(trial) + f" and {more} more" * bool(more)
         if len(text) <= width:
-            return text
-    return f"{len(texts)} values" * bool(texts)
+            shown, named = text, trial
+    return shown
 
 
 def main() -> None:
     command_line("tools.ranking", __doc__).parse_args()
-    print(in_lines(read_json(NUMBERS)))
+    report = read_json(NUMBERS)
+    if "variants" not in report:
+        raise InputError(f"{NUMBERS}: holds no comparison; run `dvc repro`")
+    print(in_lines(report))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ def headline(
         sets: what was measured on each external data set, by name.
     """
     sentences = [
-        f"It is right about **{metrics['accuracy']:.1%} of test images** (95% interval "
-        f"{_interval(metrics, 'accuracy')}), which are of the kinds that it learned from."
+        f"It is right about **{metrics['accuracy']:.1%} of the test images** of its own data set "
+        f"(95% interval {_interval(metrics, 'accuracy')})."
     ]
     if "held_out_accuracy" in metrics:
         names = list(map(code, slices.loc[slices["split"] == HELD_OUT, "slice"].unique()))
@@ -39,8 +39,8 @@ def headline(
         )
     elif not sets:
         sentences.append(
-            "It was tried on no subjects or generators that it has not seen: **do not expect as "
-            "much there**. Name some of yours in `source.hold_out`, and this will say how it does."
+            "No subjects or generators were held out: **expect less of others**. Name some of "
+            "yours in `source.hold_out`, and this says how much less."
         )
     if sets:
         found = [f"{code(name)} {with_interval(row, 'accuracy')}" for name, row in sets.items()]

@@ -21,7 +21,8 @@ def test_a_line_for_each_variant_best_on_validation_first() -> None:
     assert [line.split()[0] for line in lines] == expected
     sgd = next(line for line in lines if line.startswith("sgd "))
     assert sgd.endswith("optimizer sgd, learning_rate 0.01")
-    assert " and 10 more" in lines[0], "of what small differs in, what fits, and how much does not"
+    # What fits of what small differs in, and how much does not.
+    assert lines[0].endswith(" and 13 more")
 
 
 @pytest.mark.parametrize("held_out", [False, True])

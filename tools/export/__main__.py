@@ -61,6 +61,9 @@ def main() -> None:
     inputs, expected = trial(classifier, load_split("validation"))
 
     folder = EXPORTS / arguments.variant
+    copies = [(file, folder / file.name) for file in beside]
+    if any(copy.exists() and copy.read_bytes() != file.read_bytes() for file, copy in copies):
+        shutil.rmtree(folder)  # exports of another model
     paths = {name: folder / FORMATS[name].file.format(arguments.variant) for name in FORMATS}
     width = max(len(str(path)) for path in paths.values())
     print(f"{'':{width}}  {'kilobytes':>9}  {'log-odds':>8}  {'ms a view':>9}  {'in batches':>10}")
@@ -80,9 +83,9 @@ def main() -> None:
                 )
             row = _row(file, f"{differ:.0e}", program, inputs)
         print(f"{path!s:{width}}  {row}", flush=True)
-    for file in beside:
-        with replacing(folder / file.name) as copy:
-            shutil.copyfile(file, copy)
+    for file, copy in copies:
+        with replacing(copy) as new:
+            shutil.copyfile(file, new)
     print(
         f"\nlog-odds: furthest from those of {original}, of {len(expected)} validation views; "
         f"{TOLERANCE:g} is allowed\nms: a view alone, and in batches of {BATCH}, "

@@ -100,7 +100,7 @@ def main() -> None:
         for row in FORMATS[arguments.format](rows_of(counted(), detector, arguments.explain)):
             counts[row.answer or "unreadable"] += 1
             counts["with views that disagree"] += bool(row.views_disagree)
-    counts["files passed over, no images"] = sum(p.passed_over for p in places)
+    counts["files that are no images"] = sum(p.passed_over for p in places)
     print(
         f"\n{detector.variant}, {detector.limits()}: "
         + ", ".join(f"{number} {what}" for what, number in counts.items() if number),

@@ -12,13 +12,14 @@ METRICS = Path("metrics")
 SETS = METRICS / "sets"
 UNKNOWN = "How often they were right is not known here: `dvc pull` brings `metrics/`."
 NOT_MEASURED = (
-    "On kinds of pictures that it has never seen, nobody has measured it: expect fewer right "
-    "answers there."
+    "On other kinds of pictures nobody has measured it: expect fewer right answers there."
 )
+FEW = 100
+"""Answers below which their number says more than a share of 100."""
 
 
 def track_record(variant: str) -> list[str]:
-    """Return a sentence on pictures like those of training, then one on each kind of others.
+    """Return a sentence on the test pictures of the data set, then one on each kind of others.
 
     Others are those that were held out, and external data sets; the sentence says so where there
     are none. Where metrics/ lacks what would tell, one sentence says that.
@@ -29,7 +30,7 @@ def track_record(variant: str) -> list[str]:
         sets = {name: read_json(SETS / variant / f"{name}.json") for name in read_value("external")}
     except InputError:
         return [UNKNOWN]
-    found = [_in_words(own, "pictures like those that it learned from")]
+    found = [_in_words(own, "test pictures of its own data set")]
     if "held_out_accuracy" in metrics:
         held_out = {name.removeprefix("held_out_"): value for name, value in metrics.items()}
         found.append(_in_words(held_out, "pictures of kinds that it has never seen"))
@@ -38,15 +39,14 @@ def track_record(variant: str) -> list[str]:
 
 
 def _in_words(metrics: Mapping[str, float], which: str) -> str:
-    """Return how many pictures were answered, and how many answers of 100 were right."""
+    """Return how many pictures were answered, and how many answers were right."""
     answered = round(metrics["images"] * metrics["answered"])
     start = f"Of {metrics['images']:,} {which}, it answered {answered:,}"
     if "accuracy_answered" not in metrics:
         return f"{start}."
-    right, *ends = (
-        round(100 * metrics[name])
-        for name in ("accuracy_answered", "accuracy_answered_low", "accuracy_answered_high")
-        if name in metrics
-    )
-    likely = f" (likely {ends[0]} to {ends[1]})" if ends else ""
-    return f"{start}: **{right} of 100** answers were right{likely}."
+    share, of = metrics["accuracy_answered"], min(answered, FEW)
+    right = round(share * of) if share == 1 else min(round(share * of), of - 1)
+    ends = [metrics.get(f"accuracy_answered_{end}") for end in ("low", "high")]
+    low, high = (round(100 * end) if end is not None else None for end in ends)
+    likely = f" (likely {low} to {high} of 100)" if low is not None else ""
+    return f"{start}: **{right} of {of}** answers were right{likely}."

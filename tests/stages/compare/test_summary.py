@@ -287,10 +287,10 @@ def test_the_accuracy_of_the_best_never_stands_without_what_is_known_of_others()
 
     own = (
         "# Comparison of 3 variants\n\nTake **wide**: the best of 3 on validation, measured on 520 "
-        "independent observations (1,000 images). It is right about **75.0% of test images** (95% "
-        "interval 72.0% to 78.0%), which are of the kinds that it learned from. "
+        "independent observations (1,000 images). It is right about **75.0% of the test images** "
+        "of its own data set (95% interval 72.0% to 78.0%). "
     )
-    nothing = "It was tried on no subjects or generators that it has not seen: **do not expect as "
+    nothing = "No subjects or generators were held out: **expect less of others**."
     assert opening().startswith(own + nothing)
     elsewhere = "On other data sets: `sd15` 0.550 (0.530 to 0.570) and `fakes` 1.000 (0.940 to"
     assert opening(external=True).startswith(own + elsewhere)

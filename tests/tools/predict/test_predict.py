@@ -124,7 +124,7 @@ def test_a_bad_image_is_one_line_and_the_exit_status(
     row = r"(REAL|FAKE|UNSURE) +\d\.\d{3} +(both fit|neither fits)? +32x32  1 +\S+/00\.png"
     assert re.fullmatch(row, lines[1])
     assert re.search(r"(up to a p_fake of 0\.\d{3}|never REAL), (FAKE from 0|never)", shown.stderr)
-    assert "2 unreadable, 1 files passed over" in shown.stderr
+    assert "2 unreadable, 1 files that are no images" in shown.stderr
     assert "32x32 pixels, and knows images like those of data/small.zip" in shown.stderr
     assert "Traceback" not in shown.stderr
 

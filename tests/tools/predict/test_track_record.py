@@ -20,8 +20,8 @@ def test_how_often_answers_were_right_is_said_of_seen_and_unseen_pictures(worksp
     write("sets/base/test", images=1000, answered=0.861, **answers)
     write("base")
     seen = (
-        "Of 1,000 pictures like those that it learned from, it answered 861: **94 of 100** "
-        "answers were right (likely 90 to 97)."
+        "Of 1,000 test pictures of its own data set, it answered 861: **94 of 100** "
+        "answers were right (likely 90 to 97 of 100)."
     )
     assert track_record("base") == [seen, NOT_MEASURED]
     held_out = {"accuracy": 0.6, "images": 87, "answered": 0.69, "accuracy_answered": 0.667}
@@ -30,7 +30,7 @@ def test_how_often_answers_were_right_is_said_of_seen_and_unseen_pictures(worksp
     write("sets/base/holiday", images=3, answered=0.0)
     assert track_record("base") == [
         seen,
-        "Of 87 pictures of kinds that it has never seen, it answered 60: **67 of 100** answers "
+        "Of 87 pictures of kinds that it has never seen, it answered 60: **40 of 60** answers "
         "were right.",
         "Of 3 pictures of the data set `holiday`, it answered 0.",
     ]
