@@ -9,7 +9,7 @@ from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
 
 from stages.common.command import InputError
-from tests.helpers import REPOSITORY, Project, edit_params
+from tests.helpers import REPOSITORY, Project
 from tools.repro.repair import LOCK, read_stages, repair
 
 pytestmark = pytest.mark.slow
@@ -103,14 +103,19 @@ def test_a_folder_in_its_place_is_left_to_its_owner() -> None:
         read_stages(LOCK)
 
 
-def test_whole_runs_complete_and_train_nothing_again(project: Project) -> None:
-    """At five places, after a run that is not committed: the run cache has what it trained."""
-    edit_params(project.root, {"variants.sgd.learning_rate": 0.02})
-    project.repro()
+def test_whole_runs_complete_and_train_nothing_again(
+    faster_project: Project, tmp_path: Path
+) -> None:
+    """After a run that is not committed: the run cache has what it trained.
+
+    Cut off inside a line, and after one, so that it can be read and lacks most stages.
+    """
+    project = faster_project.copy_to(tmp_path / "project")
+    project.run("git", "reset", "--quiet", "HEAD^")
     file = project.root / "dvc.lock"
     whole, lock, outputs = file.read_bytes(), project.lock(), project.outputs()
     after_a_line = whole.index(b"\n", whole.index(b"  train@base:") + 200) + 1
-    for place in (0, len(whole) // 3, after_a_line, len(whole) * 2 // 3, len(whole) - 1):
+    for place in (after_a_line, len(whole) * 2 // 3):
         file.write_bytes(whole[:place])
         result = project.run("python", "-m", "tools.repro", "--jobs", "2")
         assert result.stdout.count("dvc.lock: could not be read") == (place != after_a_line)
