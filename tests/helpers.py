@@ -218,6 +218,21 @@ class Project:
         local.write_text(f"[core]\n    site_cache_dir = {self.root}-site-cache\n")
 
 
+def forget(project: Project) -> None:
+    """Take from a project all that it has reproduced: outputs, cache and dvc.lock."""
+    for path in (
+        ".dvc/cache",
+        "models",
+        "metrics",
+        "plots",
+        "reports",
+        "configs",
+        "data/processed",
+    ):
+        shutil.rmtree(project.root / path)
+    (project.root / "dvc.lock").unlink()
+
+
 CODE = {"PYTHONPATH": str(REPOSITORY)}
 """The environment in which a tool runs in a folder without its code."""
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -16,7 +15,7 @@ import pytest
 
 from stages.configure.resolve import resolve
 from stages.networks.config import ModelConfig
-from tests.helpers import REPOSITORY, Project, edit_params
+from tests.helpers import REPOSITORY, Project, edit_params, forget
 from tests.stages.configure.test_resolve import PARAMS
 from tools.repro.here import in_turn
 from tools.repro.machine import facts, visible_gpus
@@ -37,29 +36,22 @@ def variant(name: str = "x", **changes: Any) -> Variant:
 def empty(finished_project: Project, tmp_path: Path) -> Project:
     """The finished project as a new clone has it: nothing is reproduced, nothing cached."""
     project = finished_project.copy_to(tmp_path / "project")
-    shutil.rmtree(project.root / ".dvc/cache")
-    for path in (
-        "models",
-        "metrics",
-        "plots",
-        "reports",
-        "configs",
-        "data/processed",
-    ):
-        shutil.rmtree(project.root / path)
-    (project.root / "dvc.lock").unlink()
+    forget(project)
     return project
 
 
 @pytest.mark.slow
-def test_the_lock_is_that_of_dvc_repro(finished_project: Project, empty: Project) -> None:
+def test_interrupted_it_ends_all_and_goes_on_to_the_lock_of_dvc_repro(
+    finished_project: Project, empty: Project
+) -> None:
+    for signal_sent in (signal.SIGINT, signal.SIGKILL):
+        _interrupt(empty, signal_sent)
     printed = empty.run(*REPRO, "--jobs", "1").stdout
     assert printed.splitlines()[-1] == PAGE
     next_trains = printed.index("sgd: > python -m stages.train sgd")
     assert printed.index("base: > python -m stages.train base") < next_trains
     assert next_trains < printed.index("base: > python -m stages.card base"), "while it is measured"
-    locks = [(project.root / "dvc.lock").read_bytes() for project in (empty, finished_project)]
-    assert locks[0] == locks[1]
+    assert empty.lock() == finished_project.lock()
     again = empty.run(*REPRO).stdout
     first, *lines = again.splitlines()
     assert first == "everything is up to date"
@@ -74,26 +66,25 @@ def test_the_lock_is_that_of_dvc_repro(finished_project: Project, empty: Project
 
 
 @pytest.mark.slow
-def test_what_fails_is_named_and_the_others_finish(empty: Project) -> None:
-    edit_params(empty.root, {"variants.bad": {"conv_layers": [{"filters": 2, "pool": 8}] * 3}})
-    result = empty.run(*REPRO, "--jobs", "2", check=False)
+def test_what_fails_is_named_and_the_others_finish(project: Project) -> None:
+    bad = {"conv_layers": [{"filters": 2, "pool": 8}] * 3}
+    edit_params(project.root, {"variants.bad": bad, "variants.sgd.learning_rate": 0.02})
+    before = project.lock()
+    result = project.run(*REPRO, "--jobs", "2", check=False)
     assert result.returncode == 1
     last = result.stderr.splitlines()[-1]
     assert last == "error: failed: bad (why stands above); all other variants are done"
     assert "bad: error: configs/bad.yaml: conv_layers: layer 2 needs" in result.stdout
-    done = {stage for stage in empty.lock() if "@" in stage}
-    assert done == {
-        f"{stage}@{name}" for stage in ("train", "evaluate", "card") for name in ("base", "sgd")
-    }
-    edit_params(empty.root, {"variants.bad": None})
-    assert empty.repro() == ["configure", "compare", "report"]
+    after = project.lock()
+    assert set(after) == set(before)
+    done = {stage for stage in after if "@" in stage and after[stage] != before[stage]}
+    assert done == {"train@sgd", "evaluate@sgd", "card@sgd"}
+    edit_params(project.root, {"variants.bad": None})
+    assert project.repro() == ["configure", "compare", "report"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("signal_sent", [signal.SIGINT, signal.SIGKILL])
-def test_interrupted_it_ends_all_and_goes_on_later(
-    finished_project: Project, empty: Project, signal_sent: signal.Signals
-) -> None:
+def _interrupt(empty: Project, signal_sent: signal.Signals) -> None:
+    """Send the signal to a run whose two variants train: it ends with all that it has started."""
     process = psutil.Popen(
         [*REPRO, "--jobs", "2"], cwd=empty.root, env=empty.environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
@@ -112,8 +103,6 @@ def test_interrupted_it_ends_all_and_goes_on_later(
         assert "Traceback" not in errors
     assert not psutil.wait_procs(family, timeout=DEADLINE)[1], "something lives on"
     assert not {"train@base", "train@sgd"} & set(empty.lock())
-    empty.run(*REPRO)
-    assert empty.lock() == finished_project.lock()
 
 
 def _command(process: psutil.Process) -> str:
