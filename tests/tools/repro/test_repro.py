@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -103,6 +104,23 @@ def _interrupt(empty: Project, signal_sent: signal.Signals) -> None:
         assert "Traceback" not in errors
     assert not psutil.wait_procs(family, timeout=DEADLINE)[1], "something lives on"
     assert not {"train@base", "train@sgd"} & set(empty.lock())
+
+
+@pytest.mark.slow
+def test_what_says_nothing_ends_with_who_started_it_too(workspace: Path) -> None:
+    """A DVC that prints nothing does not notice that nobody reads what it prints."""
+    Path("dvc.yaml").write_text("stages: {quiet: {cmd: touch begun && sleep 600}}")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "--quiet"], check=True)
+    start = "from tools.repro.processes import run_dvc; run_dvc(['repro'], print)"
+    process = psutil.Popen(
+        [sys.executable, "-c", start], env={**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    )
+    wait_for(Path("begun"))
+    family = process.children(recursive=True)
+    assert any("sleep 600" in _command(child) for child in family)
+    process.kill()
+    process.wait()
+    assert not psutil.wait_procs(family, timeout=DEADLINE)[1], "something lives on"
 
 
 def _command(process: psutil.Process) -> str:
