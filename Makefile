@@ -32,7 +32,7 @@ backbone: .venv/pipeline ## set up, fetch a pretrained network for photographs i
 	python -m tools.backbone
 
 .PHONY: test
-test: .venv/tests ## set up, check the code, run all tests (half an hour to an hour on two cores)
+test: .venv/tests ## set up, check the code, run all tests (half an hour on two cores)
 	PRE_COMMIT_HOME=.venv/pre-commit pre-commit run --all-files
 	pytest --numprocesses auto --dist worksteal
 

@@ -6,6 +6,7 @@ is listed: other files are yours. A variant that comes back trains nothing while
 """
 
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,13 +45,17 @@ def _is_inside(path: Path) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, or a folder with all that is in it; then the folders that are empty now."""
+    """Remove a file, or a folder with all that is in it."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink()
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove those of `folders`, from the innermost on, that are empty."""
     with suppress(OSError):
-        for folder in path.parents[:-1]:
+        for folder in folders:
             folder.rmdir()
 
 
@@ -78,6 +83,9 @@ def main() -> None:
                 print(path)
                 if apply:
                     _remove(path)
+            # DVC itself may have taken what was in them.
+            for path in map(Path, sorted(written - owned) if apply else ()):
+                _remove_empty(path.parents[:-1])
     except DvcException as error:
         raise InputError(in_one_line(str(error))) from None
     except OSError as error:

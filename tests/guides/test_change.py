@@ -72,7 +72,7 @@ def test_a_variant_comes_and_goes(project: Project) -> None:
         assert ("HEAD", "wide") not in drawn
     project.commit("wide")
     (printed,) = GUIDE.follow("Remove a variant", project)
-    assert "models/wide.h5\n" in printed
+    assert "models/wide.md\n" in printed
     assert set(stages_run(printed)) == {"configure", "compare", "report"}
     assert page.read_text() == before
     assert shown(project) == {"base", "sgd"}

@@ -168,7 +168,7 @@ def _compare(team: Project) -> None:
     header, *lines = (line.split() for line in narrow.splitlines())
     assert header == ["experiment", "validation_accuracy", "accuracy", "roc_auc", "learning_rate"]
     rates = {line[0]: line[-1] for line in lines}
-    assert (rates["main"], rates["rate-1"], rates["rate-2"]) == ("0.01", "0.005", "0.02")
+    assert (rates["main"], rates["rate-1"], rates["rate-2"]) == ("0.01", "0.005", "0.5")
     assert max(map(len, narrow.splitlines())) <= 120
     for name in ("main", "rate-1", "rate-2"):
         assert name in wide

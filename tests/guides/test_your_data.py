@@ -98,7 +98,7 @@ def test_slices_are_measured_and_some_are_held_out(project: Project) -> None:
     (printed,) = Guide("your-data.md").follow(
         "See which images are hard, and hold some out", project
     )
-    assert "held_out_roc_auc" in printed
+    assert "  held out  " in printed
     used = json.loads((project.root / "reports/data.json").read_text())["used"]
     assert used["held_out"] == {"REAL": 10, "FAKE": 10}
     manifest = pd.read_csv(project.root / "data/manifest.csv")
@@ -134,12 +134,12 @@ def test_images_from_a_server_need_it_once(project: Project, tmp_path: Path) -> 
 @pytest.mark.slow
 def test_models_are_tried_on_other_images_and_the_set_is_dropped(project: Project) -> None:
     write_zip(project.root / "data/holiday.zip", images())
+    project.run("python", "-m", "tools.clear", "--apply")  # what base has left
     added, dropped = Guide("your-data.md").follow("Try the models on other images", project)
     pages = {"configure", "card@sgd", "compare", "report"}
     assert set(stages_run(added)) == {"external@holiday", "evaluate_external@sgd-holiday", *pages}
-    assert "| holiday | 60 |" in added, "what compare prints"
     assert set(stages_run(dropped)) == pages
-    assert "| holiday |" not in dropped
+    assert "holiday" not in (project.root / "reports/comparison.md").read_text()
     assert "holiday.zip" not in (project.root / "models/sgd.md").read_text()
     assert not list((project.root / "metrics").rglob("holiday.json"))
     assert project.repro() == []

@@ -152,7 +152,7 @@ def test_an_upload_is_judged_as_evaluate_does_and_nothing_is_kept(
         expect(page.get_by_role("heading", name=VERDICTS[answer])).to_be_visible()
         measured = read_json(project.root / f"metrics/sets/{name}/test.json")
         answered = round(measured["answered"] * measured["images"])
-        expect(page.get_by_text(f"Of {measured['images']} pictures like")).to_contain_text(
+        expect(page.get_by_text(f"Of {measured['images']} test pictures of")).to_contain_text(
             f"it answered {answered}"
         )
     expect(page.get_by_text("nobody has measured it")).to_be_visible()
