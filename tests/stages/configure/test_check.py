@@ -87,6 +87,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"search__space": {"recipe": [None, "vg"]}},
         "search.space.recipe: no recipe 'vg'; did you mean 'vgg'?",
     ),
+    "a search of a recipe that says where it trains": (
+        {"search__space": {"recipe": [None, "fast"]}},
+        "search.space.recipe: fast sets threads, which is not searched: it says where a network is",
+    ),
     "best weights of several machines": (
         {"train__strategy": "multi_worker", "train__keep": "best"},
         "train: strategy: multi_worker needs keep last and patience null, found best and None",

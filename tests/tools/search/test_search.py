@@ -115,6 +115,7 @@ def test_a_search_that_was_killed_finds_the_same(
         process.wait()
     printed = project.run(*COMMAND).stdout
     assert trials(project).equals(trials(searched[0]))
+    assert not list((project.root / "search/base").glob(".tmp-*")), "what the killed ones left"
     # What was trained again, too, stands in the table at the end.
     assert table(printed) == table(searched[1])
 
