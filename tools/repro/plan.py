@@ -9,6 +9,7 @@ from dvc.repo.reproduce import get_active_graph, plan_repro
 from dvc.utils.serialize import modify_yaml
 
 from stages.common.command import InputError
+from tools.programs import in_one_line
 from tools.repro.repair import LOCK
 
 
@@ -22,7 +23,7 @@ def changed_stages() -> set[str]:
         with Repo() as repo:
             return set(repo.status())
     except DvcException as error:
-        raise InputError(" ".join(str(error).split())) from None
+        raise InputError(in_one_line(str(error))) from None
 
 
 def stale(stages: Sequence[str], outputs: Collection[str]) -> list[str]:
@@ -43,7 +44,7 @@ def stale(stages: Sequence[str], outputs: Collection[str]) -> list[str]:
                 or any(out.status() for out in stage.outs if out.def_path in outputs)
             ]
     except DvcException as error:
-        raise InputError(" ".join(str(error).split())) from None
+        raise InputError(in_one_line(str(error))) from None
 
 
 def stages_in_lock() -> list[str]:

@@ -28,6 +28,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from stages.common.command import InputError
 from stages.configure.search import SearchParams
+from tools.programs import in_one_line
 
 LIBRARIES = ("tensorflow", "keras", "numpy", "scikit-learn", "pillow", "optuna")
 CODE = ("stages/common", "stages/networks", "stages/train", "tools/search")
@@ -88,7 +89,7 @@ def storage(place: str) -> BaseStorage:
 
 def unusable(place: str, why: Exception) -> InputError:
     """Return what to say of a storage that cannot be used; no password is in it."""
-    said = " ".join(str(why).split())
+    said = in_one_line(str(why))
     with suppress(ArgumentError):  # a file, or no URL at all
         url = make_url(place)
         place = url.render_as_string(hide_password=True)
