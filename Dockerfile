@@ -15,7 +15,7 @@ WORKDIR /workspaces/photographs
 
 # The packages before the code: an edit of the code does not install them again.
 COPY Makefile requirements*.txt ./
-RUN make .venv/pipeline && rm -rf /root/.cache
+RUN PIP_NO_CACHE_DIR=1 make .venv/pipeline
 
 COPY . .
 
